@@ -1,0 +1,96 @@
+use crate::document::{End, Generation};
+use crate::key::KeyId;
+use crate::secret::Words;
+use crate::time::Timestamp;
+
+/// All that a decision needs of one generation, in one cache line.
+#[repr(align(64))]
+pub(super) struct Record {
+    pub(super) digest: Words,
+    moments: u128,
+    pub(super) key_id: KeyId,
+    pub(super) credential: u32,
+    /// 24 bits of generation number, then the flags.
+    number: u32,
+}
+
+const _: () = assert!(size_of::<Record>() == 64);
+
+/// Three moments of 42 bits each, so that a record fits its cache line: counted in seconds from year 0, and the largest
+/// number for "never".
+const BITS: u32 = 42;
+const NEVER: u64 = (1 << BITS) - 1;
+
+const DISABLED: u32 = 1 << 24;
+const REVOKED: u32 = 1 << 25;
+const EXPIRED: u32 = 1 << 26;
+
+impl Record {
+    pub(super) fn new(generation: &Generation, credential: u32, disabled: bool) -> Self {
+        let end = generation.end();
+        let flags = match end {
+            Some((_, End::Revoked)) => REVOKED,
+            Some((_, End::Expired)) => EXPIRED,
+            _ => 0,
+        };
+        let moments = [
+            generation.not_before.map_or(0, pack),
+            generation.superseded_at.map_or(NEVER, pack),
+            end.map_or(NEVER, |(at, _)| pack(at)),
+        ];
+        Self {
+            digest: *generation.digest.words(),
+            moments: moments.iter().rev().fold(0, |all, moment| all << BITS | u128::from(*moment)),
+            key_id: generation.key_id,
+            credential,
+            number: generation.generation | flags | if disabled { DISABLED } else { 0 },
+        }
+    }
+
+    /// What a probe reads where no record is.
+    pub(super) fn filler() -> Self {
+        Self { digest: [0; 4], moments: 0, key_id: KeyId::NOBODY, credential: u32::MAX, number: REVOKED | DISABLED }
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.number & Generation::MAX
+    }
+
+    pub(super) fn disabled(&self) -> bool {
+        self.number & DISABLED != 0
+    }
+
+    pub(super) fn not_before(&self) -> Option<Timestamp> {
+        Some(self.moment(0)).filter(|moment| *moment != 0).and_then(unpack)
+    }
+
+    pub(super) fn superseded_at(&self) -> Option<Timestamp> {
+        unpack(self.moment(1))
+    }
+
+    pub(super) fn end(&self) -> Option<(Timestamp, End)> {
+        let end = match (self.number & REVOKED != 0, self.number & EXPIRED != 0) {
+            (true, _) => End::Revoked,
+            (_, true) => End::Expired,
+            _ => End::Retired,
+        };
+        unpack(self.moment(2)).map(|at| (at, end))
+    }
+
+    #[inline]
+    fn moment(&self, which: u32) -> u64 {
+        u64::try_from(self.moments >> (which * BITS) & u128::from(NEVER)).unwrap_or(NEVER)
+    }
+}
+
+fn pack(moment: Timestamp) -> u64 {
+    moment.seconds_since(Timestamp::MIN)
+}
+
+#[inline]
+fn unpack(packed: u64) -> Option<Timestamp> {
+    if packed == NEVER {
+        return None;
+    }
+    Timestamp::from_unix_seconds(i64::try_from(packed).ok()?.saturating_add(Timestamp::MIN.unix_seconds()))
+}

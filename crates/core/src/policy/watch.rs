@@ -1,0 +1,123 @@
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::{Place, PolicyConfig, PolicyError};
+use crate::names::{FieldName, ParameterName, Scheme};
+
+/// The header fields that a decision looks at, prepared so that all others are passed over at once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watches {
+    /// One bit for each length that a watched name has.
+    lengths: u64,
+    fields: Vec<FieldName>,
+    /// What each of `fields` is watched for.
+    watched: Vec<Watched>,
+    queries: Vec<(ParameterName, u32)>,
+    cookies: Vec<(ParameterName, u32)>,
+}
+
+/// What a header is watched for. A place is one bit.
+#[derive(Clone, Debug)]
+pub(crate) enum Watched {
+    /// It may hold a key, behind one of these schemes or bare.
+    Key(Vec<(Option<Scheme>, u32)>),
+    /// It is the `Cookie` header and some cookie may hold a key.
+    Cookie,
+    /// We set it for the upstream.
+    Forward,
+}
+
+impl Watches {
+    const MAX_PLACES: usize = 32;
+    const COOKIE: &str = "cookie";
+
+    pub(super) fn new(config: &PolicyConfig) -> Result<Self, PolicyError> {
+        let places = &config.extract_from;
+        if places.is_empty() {
+            return Err(PolicyError::field(
+                "extract_from",
+                "is empty, so no key could ever be read; name a place or leave it out",
+            ));
+        }
+        if places.len() > Self::MAX_PLACES {
+            return Err(PolicyError::field("extract_from", "has more than 32 places"));
+        }
+        let mut watches = Self::default();
+        for (at, place) in places.iter().enumerate() {
+            if places.iter().take(at).any(|earlier| earlier == place) {
+                return Err(PolicyError::field(format!("extract_from[{at}]"), "stands there twice"));
+            }
+            watches.place(place, 1 << at).map_err(|why| PolicyError::field(format!("extract_from[{at}]"), why))?;
+        }
+        if let Some(forward) = &config.forward {
+            for (field, name) in [("client_id", &forward.client_id), ("key_id", &forward.key_id)] {
+                if watches.fields.contains(name) {
+                    let why = format!("`{name}` is used already; a forwarded header has a name of its own");
+                    return Err(PolicyError::field(format!("forward.{field}"), why));
+                }
+                watches.field(name, Watched::Forward);
+            }
+        }
+        Ok(watches)
+    }
+
+    fn place(&mut self, place: &Place, bit: u32) -> Result<(), &'static str> {
+        match place {
+            Place::Header { name, .. } if name.as_str() == Self::COOKIE => {
+                return Err("a cookie is named as {\"cookie\":\"<name>\"}");
+            }
+            Place::Header { name, scheme } => {
+                let known = self.fields.iter().position(|field| field == name);
+                match known.and_then(|at| self.watched.get_mut(at)) {
+                    Some(Watched::Key(readings)) => readings.push((scheme.clone(), bit)),
+                    _ => self.field(name, Watched::Key(alloc::vec![(scheme.clone(), bit)])),
+                }
+            }
+            Place::Query(name) => self.queries.push((name.clone(), bit)),
+            Place::Cookie(name) => {
+                if self.cookies.is_empty() {
+                    self.field(&super::place::name(Self::COOKIE), Watched::Cookie);
+                }
+                self.cookies.push((name.clone(), bit));
+            }
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, name: &FieldName, watched: Watched) {
+        self.lengths |= length_bit(name.as_str().len());
+        self.fields.push(name.clone());
+        self.watched.push(watched);
+    }
+
+    /// The index of a header among [`Watches::fields`], and what it is watched for.
+    #[inline]
+    pub(crate) fn find(&self, name: &[u8]) -> Option<(usize, &Watched)> {
+        if self.lengths & length_bit(name.len()) == 0 {
+            return None;
+        }
+        let at = self.fields.iter().position(|field| field.as_str().as_bytes().eq_ignore_ascii_case(name))?;
+        self.watched.get(at).map(|watched| (at, watched))
+    }
+
+    pub(crate) fn fields(&self) -> &[FieldName] {
+        &self.fields
+    }
+
+    pub(crate) fn watched(&self) -> impl Iterator<Item = (usize, &FieldName, &Watched)> {
+        self.fields.iter().zip(&self.watched).enumerate().map(|(at, (name, watched))| (at, name, watched))
+    }
+
+    pub(crate) fn queries(&self) -> &[(ParameterName, u32)] {
+        &self.queries
+    }
+
+    pub(crate) fn cookies(&self) -> &[(ParameterName, u32)] {
+        &self.cookies
+    }
+}
+
+#[inline]
+fn length_bit(len: usize) -> u64 {
+    1_u64.checked_shl(u32::try_from(len).unwrap_or(u32::MAX)).unwrap_or(1 << 63)
+}

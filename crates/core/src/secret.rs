@@ -1,0 +1,53 @@
+//! The one file in which secret bytes are compared.
+//!
+//! Everything that is secret, or is computed from a secret, is compared here and nowhere else, in constant time, and
+//! the outcome becomes a `bool` here and nowhere else.
+
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+/// 32 bytes as four words in native order: what an HMAC-SHA256 leaves, in the shape in which it is compared.
+pub(crate) type Words = [u64; 4];
+
+/// Cuts 32 bytes into words.
+#[inline]
+pub(crate) fn words(bytes: &[u8; 32]) -> Words {
+    let (words, _) = bytes.as_chunks::<8>();
+    core::array::from_fn(|i| words.get(i).map_or(0, |word| u64::from_ne_bytes(*word)))
+}
+
+/// The bytes of the words.
+pub(crate) fn bytes(words: &Words) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let (chunks, _) = bytes.as_chunks_mut::<8>();
+    for (chunk, word) in chunks.iter_mut().zip(words) {
+        *chunk = word.to_ne_bytes();
+    }
+    bytes
+}
+
+/// Whether all 32 bytes are the same. Every bit is looked at, whatever came before it.
+#[inline]
+pub(crate) fn same(left: &Words, right: &Words) -> Choice {
+    left.ct_eq(right)
+}
+
+/// The place of `wanted` among `tags`, or 0 where it is not there. Every tag is looked at.
+#[inline]
+pub(crate) fn position<const N: usize>(tags: &[u32; N], wanted: u32) -> u32 {
+    let mut place = 0_u32;
+    for (at, tag) in (0_u32..).zip(tags) {
+        place.conditional_assign(&at, tag.ct_eq(&wanted));
+    }
+    place
+}
+
+/// Declares the outcome of a comparison public: from here on the code may branch on it.
+#[inline]
+pub(crate) fn declassify(outcome: Choice) -> bool {
+    outcome.into()
+}
+
+/// Whether two credentials of one request are the same. The time depends on their lengths alone.
+pub(crate) fn same_text(left: &[u8], right: &[u8]) -> bool {
+    left.ct_eq(right).into()
+}

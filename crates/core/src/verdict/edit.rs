@@ -1,0 +1,100 @@
+use alloc::vec::Vec;
+
+use super::Grant;
+use crate::extract::{percent_decoded, split_once};
+use crate::policy::{Place, Watched};
+
+/// A header name of the policy, with its index in [`Policy::fields`](crate::Policy::fields).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The index, for a front end that keeps its own form of the names.
+    pub index: usize,
+    /// The name, in lower case.
+    pub name: &'a str,
+}
+
+/// One change to the request before it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestEdit<'a> {
+    /// Set the header to this one value, whatever it had.
+    SetHeader(Field<'a>, &'a str),
+    /// Remove every copy of the header.
+    RemoveHeader(Field<'a>),
+    /// Take the parameter out of the query: [`without_query_parameter`].
+    RemoveQueryParameter(&'a str),
+    /// Take the cookie out of every `Cookie` header: [`without_cookie`].
+    RemoveCookie(Field<'a>, &'a str),
+}
+
+impl<'a> Grant<'a> {
+    /// What must be changed in the request before it goes on: the credential out, who called in, spoofed copies out.
+    pub fn edits(&self) -> impl Iterator<Item = RequestEdit<'a>> + use<'a> {
+        let (policy, removed, present, entry) = (self.policy, self.removed, self.fields, self.entry);
+        let headers = policy.watches().watched().filter_map(move |(index, name, watched)| {
+            let field = Field { index, name: name.as_str() };
+            match watched {
+                Watched::Key(readings) => {
+                    let held = readings.iter().any(|(_, place)| removed & place != 0);
+                    held.then_some(RequestEdit::RemoveHeader(field))
+                }
+                Watched::Cookie => None,
+                Watched::Forward => {
+                    let forward = policy.config().forward.as_ref()?;
+                    match entry {
+                        Some(entry) if *name == forward.client_id => {
+                            Some(RequestEdit::SetHeader(field, entry.client_id()))
+                        }
+                        Some(entry) => Some(RequestEdit::SetHeader(field, entry.key_id_str())),
+                        None => (present & 1 << (index & 63) != 0).then_some(RequestEdit::RemoveHeader(field)),
+                    }
+                }
+            }
+        });
+        let cookie = policy.watches().watched().find_map(|(index, name, watched)| match watched {
+            Watched::Cookie => Some(Field { index, name: name.as_str() }),
+            _ => None,
+        });
+        let places = policy.config().extract_from.iter().enumerate();
+        let others =
+            places.filter(move |(at, _)| removed & 1 << (at & 31) != 0).filter_map(move |(_, place)| match place {
+                Place::Header { .. } => None,
+                Place::Query(name) => Some(RequestEdit::RemoveQueryParameter(name.as_str())),
+                Place::Cookie(name) => cookie.map(|field| RequestEdit::RemoveCookie(field, name.as_str())),
+            });
+        headers.chain(others)
+    }
+}
+
+/// The target (path and query) without any parameter of that name; without the `?` when none is left.
+#[must_use]
+pub fn without_query_parameter(target: &[u8], name: &str) -> Vec<u8> {
+    let Some((path, query)) = split_once(target, b'?') else { return target.to_vec() };
+    let others = query.split(|byte| *byte == b'&').filter(|pair| {
+        let own = split_once(pair, b'=').map_or(*pair, |(own, _)| own);
+        *percent_decoded(own, true) != *name.as_bytes()
+    });
+    let mut rest = path.to_vec();
+    for (at, pair) in others.enumerate() {
+        rest.push(if at == 0 { b'?' } else { b'&' });
+        rest.extend_from_slice(pair);
+    }
+    rest
+}
+
+/// The value of a `Cookie` header (RFC 6265 §4.2) without any cookie of that name; `None` when none is left.
+#[must_use]
+pub fn without_cookie(value: &[u8], name: &str) -> Option<Vec<u8>> {
+    let others = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| {
+        let own = split_once(pair, b'=').map_or(*pair, |(own, _)| own);
+        !pair.is_empty() && own.trim_ascii() != name.as_bytes()
+    });
+    let mut rest = Vec::with_capacity(value.len());
+    for pair in others {
+        if !rest.is_empty() {
+            rest.extend_from_slice(b"; ");
+        }
+        rest.extend_from_slice(pair);
+    }
+    (!rest.is_empty()).then_some(rest)
+}

@@ -1,0 +1,81 @@
+//! What every JSON document of this crate shares: strict fields, texts that are parsed, errors with a path.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::marker::PhantomData;
+use core::str::FromStr;
+
+use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
+
+/// Reads a JSON string and parses it, so that a bad one is refused where it stands.
+pub(crate) fn parsed<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    struct Parsed<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Parsed<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Parsed(PhantomData))
+}
+
+/// Reads a whole JSON text into `T`. The fast way first; only a refusal is read again to learn its path.
+pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
+    match serde_json::from_slice(text) {
+        Ok(value) => Ok(value),
+        Err(error) => Err(locate::<T>(text, &error)),
+    }
+}
+
+/// Where a JSON text was refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// Like `keys[3].digest`; empty where the text as a whole is meant.
+    pub(crate) path: String,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    pub(crate) why: String,
+    /// The text is no JSON, or ends too early.
+    pub(crate) syntax: bool,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.why)?;
+        if self.line > 0 {
+            write!(f, " (line {}, column {})", self.line, self.column)?;
+        }
+        Ok(())
+    }
+}
+
+fn locate<T: DeserializeOwned>(text: &[u8], error: &serde_json::Error) -> Refusal {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let path = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Ok(_) => String::new(),
+        Err(error) => error.path().to_string(),
+    };
+    let why = error.to_string();
+    let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
+    Refusal {
+        path: if path == "." { String::new() } else { path },
+        line: error.line(),
+        column: error.column(),
+        why: why.to_string(),
+        syntax: error.is_syntax() || error.is_eof(),
+    }
+}
