@@ -37,7 +37,7 @@ pub fn decide<'a, 'r, H: Headers<'r>>(
     request: &Request<'r, H>,
     now: Option<Timestamp>,
 ) -> Verdict<'a> {
-    let rule = policy.rule(request.method, request.path());
+    let rule = policy.rule(request);
     let presented = extract(policy, request);
     let grant = |entry| Grant::new(policy, entry, now, &presented);
     if rule.mode == Mode::Open {
@@ -82,7 +82,7 @@ fn judge<'a>(
         return Err(Refusal::plain(Reason::Missing));
     };
     if !ApiKey::LENGTHS.contains(&credential.len()) || !is_key_bytes(credential) {
-        return Err(Refusal::plain(Reason::Malformed));
+        return Err(Refusal::plain(malformed_or_joined(credential)));
     }
     let (Some(held), Some(now)) = (held, now) else {
         return Err(Refusal::plain(Reason::Unavailable));
@@ -97,6 +97,12 @@ fn judge<'a>(
     check_times(entry, now)?;
     check_scopes(entry, rule)?;
     Ok(entry)
+}
+
+/// No key holds a comma: some proxy joined two headers with it.
+#[cold]
+fn malformed_or_joined(credential: &[u8]) -> Reason {
+    if credential.contains(&b',') { Reason::Ambiguous } else { Reason::Malformed }
 }
 
 /// Only a key that nobody has is looked at more closely, and its caller reads the same of both.

@@ -121,7 +121,7 @@ fn read<'r>(value: &'r [u8], scheme: Option<&Scheme>) -> Reading<'r> {
             None => return Reading::Nothing,
         },
     };
-    if credential.contains(&b',') { Reading::Several } else { Reading::Credential(credential) }
+    Reading::Credential(credential)
 }
 
 /// What stands behind a scheme in any case and at least one space (RFC 9110 §11.4). A scheme alone has nothing behind.

@@ -49,7 +49,7 @@ impl ApiKey {
         for len in [KeyId::LEN, SECRET] {
             text.push('_');
             for _ in 0..len {
-                text.push(digits.next().ok_or(MintError)?);
+                text.push(char::from(digits.next().ok_or(MintError)?));
             }
         }
         base62::push_checksum(&mut text);

@@ -129,13 +129,13 @@ impl Keyring {
 
     /// The generations, in no order that means anything.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        (0..self.table.len()).filter_map(|index| u32::try_from(index).ok()).map(|index| Entry::new(self, index))
+        self.table.indices().map(|index| Entry::new(self, index))
     }
 
     /// The entry of that index, as [`Entry::index`] gave it for this very keyring.
     #[must_use]
     pub fn entry(&self, index: u32) -> Option<Entry<'_>> {
-        usize::try_from(index).is_ok_and(|at| at < self.table.len()).then(|| Entry::new(self, index))
+        self.table.record(index).is_some_and(|record| !record.is_filler()).then(|| Entry::new(self, index))
     }
 
     /// The peppers that it was built with.

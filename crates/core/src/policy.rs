@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{FieldName, Scope};
+use crate::request::{Headers, Request};
 use crate::time::Seconds;
 use crate::wire;
 
@@ -149,11 +150,11 @@ impl Policy {
 
     /// The mode and the scopes that hold for a request.
     #[inline]
-    pub(crate) fn rule(&self, method: &[u8], path: &[u8]) -> Rule<'_> {
+    pub(crate) fn rule<'r, H: Headers<'r>>(&self, request: &Request<'r, H>) -> Rule<'_> {
         if self.config.routes.is_empty() {
             return self.default_rule();
         }
-        route::rule(&self.config.routes, method, path, self.default_rule())
+        route::rule(&self.config.routes, request.method, request.path(), self.default_rule())
     }
 
     #[inline]

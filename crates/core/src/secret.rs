@@ -3,7 +3,7 @@
 //! Everything that is secret, or is computed from a secret, is compared here and nowhere else, in constant time, and
 //! the outcome becomes a `bool` here and nowhere else.
 
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use subtle::{Choice, ConstantTimeEq};
 
 /// 32 bytes as four words in native order: what an HMAC-SHA256 leaves, in the shape in which it is compared.
 pub(crate) type Words = [u64; 4];
@@ -29,16 +29,6 @@ pub(crate) fn bytes(words: &Words) -> [u8; 32] {
 #[inline]
 pub(crate) fn same(left: &Words, right: &Words) -> Choice {
     left.ct_eq(right)
-}
-
-/// The place of `wanted` among `tags`, or 0 where it is not there. Every tag is looked at.
-#[inline]
-pub(crate) fn position<const N: usize>(tags: &[u32; N], wanted: u32) -> u32 {
-    let mut place = 0_u32;
-    for (at, tag) in (0_u32..).zip(tags) {
-        place.conditional_assign(&at, tag.ct_eq(&wanted));
-    }
-    place
 }
 
 /// Declares the outcome of a comparison public: from here on the code may branch on it.

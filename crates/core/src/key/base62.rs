@@ -2,12 +2,17 @@
 
 use alloc::string::String;
 
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
+
 use super::CHECKSUM;
+
+/// CRC-32 (IEEE), which its catalogue calls ISO-HDLC, over 16 bytes at a time.
+static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
 
 const ALPHABET: [u8; 62] = *b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Uniform characters from uniform bytes: a byte of 248 or more would favour some, and is passed over.
-pub(super) fn digits(entropy: &[u8]) -> impl Iterator<Item = char> {
+pub(super) fn digits(entropy: &[u8]) -> impl Iterator<Item = u8> {
     entropy.iter().filter(|byte| **byte < 248).map(|byte| digit(u32::from(*byte)))
 }
 
@@ -20,16 +25,17 @@ pub(super) fn push_checksum(text: &mut String) {
 
 /// CRC-32 (IEEE) as 6 characters of base62.
 pub(super) fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    let mut rest = crc32fast::hash(bytes);
+    let mut rest = CRC.checksum(bytes);
     let mut digits = [b'0'; CHECKSUM];
     for at in digits.iter_mut().rev() {
-        *at = u8::try_from(digit(rest)).unwrap_or(b'0');
+        *at = digit(rest);
         rest /= 62;
     }
     digits
 }
 
-fn digit(value: u32) -> char {
+#[inline]
+fn digit(value: u32) -> u8 {
     let at = usize::try_from(value % 62).unwrap_or(0);
-    ALPHABET.get(at).copied().map_or('0', char::from)
+    ALPHABET.get(at).copied().unwrap_or(b'0')
 }

@@ -13,7 +13,7 @@ impl KeyId {
     pub const LEN: usize = 8;
 
     pub(crate) fn from_bytes(bytes: [u8; Self::LEN]) -> Option<Self> {
-        bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
+        bytes.iter().fold(true, |all, byte| all & byte.is_ascii_alphanumeric()).then_some(Self(bytes))
     }
 
     /// Only for the filler of a keyring, which is never granted.
@@ -27,7 +27,7 @@ impl KeyId {
         let mut digits = super::base62::digits(entropy);
         let mut id = [0; Self::LEN];
         for at in &mut id {
-            *at = digits.next().and_then(|digit| u8::try_from(digit).ok()).ok_or(super::MintError)?;
+            *at = digits.next().ok_or(super::MintError)?;
         }
         Ok(Self(id))
     }

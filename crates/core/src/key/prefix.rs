@@ -18,10 +18,13 @@ impl Prefix {
     }
 
     pub(super) fn fits(bytes: &[u8]) -> bool {
-        bytes.len() <= Self::MAX
-            && bytes.split(|byte| *byte == b'_').all(|part| {
-                !part.is_empty() && part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-            })
+        let (mut good, mut before) = (bytes.len() <= Self::MAX, b'_');
+        for byte in bytes {
+            let part = byte.is_ascii_lowercase() | byte.is_ascii_digit();
+            good &= part | ((*byte == b'_') & (before != b'_'));
+            before = *byte;
+        }
+        good && before != b'_'
     }
 }
 

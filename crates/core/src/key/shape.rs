@@ -18,22 +18,33 @@ impl Shape {
     /// Reads the shape from the right, since a prefix holds `_` itself.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
-        let mut parts = key.rsplitn(3, |byte| *byte == b'_');
-        let (Some(tail), Some(id), Some(prefix)) = (parts.next(), parts.next(), parts.next()) else {
-            return Self::Foreign;
-        };
-        let Some(id) = id.try_into().ok().and_then(KeyId::from_bytes) else {
-            return Self::Foreign;
-        };
-        if !Prefix::fits(prefix) || !tail.iter().all(u8::is_ascii_alphanumeric) {
-            return Self::Foreign;
-        }
-        if tail.len() != SECRET + CHECKSUM {
-            return Self::Cut;
-        }
-        match key.split_last_chunk::<CHECKSUM>() {
-            Some((body, sum)) if base62::checksum(body) == *sum => Self::Gracekey(id),
-            _ => Self::Mistyped,
+        let Some((body, sum)) = key.split_last_chunk::<CHECKSUM>() else { return Self::Foreign };
+        let whole = body.split_last_chunk::<SECRET>().and_then(|(head, secret)| Some((named(head)?, secret)));
+        match whole {
+            Some((id, secret)) if all_alphanumeric(secret) && all_alphanumeric(sum) => {
+                if base62::checksum(body) == *sum { Self::Gracekey(id) } else { Self::Mistyped }
+            }
+            _ => Self::cut_or_foreign(key),
         }
     }
+
+    #[cold]
+    fn cut_or_foreign(key: &[u8]) -> Self {
+        let tail = key.rsplit(|byte| *byte == b'_').next().unwrap_or_default();
+        let head = key.get(..key.len() - tail.len()).unwrap_or_default();
+        if all_alphanumeric(tail) && named(head).is_some() { Self::Cut } else { Self::Foreign }
+    }
+}
+
+/// The key id of `<prefix>_<key id>_`.
+#[inline]
+fn named(head: &[u8]) -> Option<KeyId> {
+    let (head, [b'_', id @ .., b'_']) = head.split_last_chunk::<{ KeyId::LEN + 2 }>()? else { return None };
+    KeyId::from_bytes(*id).filter(|_| Prefix::fits(head))
+}
+
+/// Without a branch per byte: which of them are digits is random, and guessing it wrong costs more than the check.
+#[inline]
+fn all_alphanumeric(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, byte| all & byte.is_ascii_alphanumeric())
 }

@@ -52,6 +52,10 @@ impl Record {
         Self { digest: [0; 4], moments: 0, key_id: KeyId::NOBODY, credential: u32::MAX, number: REVOKED | DISABLED }
     }
 
+    pub(super) fn is_filler(&self) -> bool {
+        self.credential == u32::MAX
+    }
+
     pub(super) fn generation(&self) -> u32 {
         self.number & Generation::MAX
     }

@@ -1,30 +1,24 @@
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::record::Record;
 use crate::secret::{self, Words};
 
-/// The digests, found with one probe of constant shape.
+/// The digests, found with one probe of constant shape: a perfect hash table.
 ///
-/// A digest names its bucket with its first word and its place in there with 32 bits of its second. A bucket is one
-/// cache line: the tags of at most 15 records, which lie side by side. So a look-up reads one bucket, all its tags, and
-/// one record, and compares that record's whole digest, whatever was asked and however many records there are.
+/// The first word of a digest names its bucket of about four. Each bucket has a pilot, a number found when the table is
+/// built, which sends all digests of the bucket to places of their own (hash and displace). So a look-up reads one
+/// pilot and one record, and compares that record's whole digest, whatever was asked and however many records there
+/// are. The digests are HMACs, so their own words serve as hashes, and nobody without the pepper can choose them.
 pub(super) struct Table {
-    buckets: Vec<Bucket>,
-    /// Sorted by bucket, and then as many fillers as a probe may overshoot.
+    pilots: Vec<u16>,
     records: Vec<Record>,
+    /// Indices of the records that hold no filler, in the order of the input.
+    len: usize,
 }
-
-#[repr(align(64))]
-#[derive(Clone, Copy)]
-struct Bucket {
-    base: u32,
-    tags: [u32; Table::SLOTS],
-}
-
-/// The buckets, and the indices of the digests in the order of their records.
-type Layout = (Vec<Bucket>, Vec<usize>);
 
 /// Why no table could be built.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum TableError {
     /// These two of the input have one digest.
     Duplicate(usize, usize),
@@ -33,22 +27,25 @@ pub(super) enum TableError {
 }
 
 impl Table {
-    const SLOTS: usize = 15;
-    /// Records per bucket at first. More than 15 of 3 expected happens once in 10^7 buckets, and then the table grows.
-    const LOAD: usize = 3;
-    const ATTEMPTS: usize = 24;
+    /// Digests per bucket. More make the pilots smaller and the building longer.
+    const LOAD: usize = 4;
+    const ATTEMPTS: usize = 8;
 
     /// Builds the table over `digests`, each with the record that `record` makes for its index.
     pub(super) fn new(digests: &[&Words], record: impl Fn(usize) -> Record) -> Result<Self, TableError> {
-        let mut count = digests.len() / Self::LOAD + 1;
+        let buckets = digests.len() / Self::LOAD + 1;
+        let sorted = sorted(digests, buckets)?;
+        (0..buckets).try_for_each(|bucket| check_distinct(digests, sorted.bucket(bucket)))?;
+        // One place in eight stays free at first: with fewer free places the last pilots take long to find.
+        let mut places = digests.len() + digests.len() / 7 + 1;
         for _ in 0..Self::ATTEMPTS {
-            if let Some((buckets, order)) = layout(digests, count)? {
-                let fillers = (0..Self::SLOTS).map(|_| Record::filler());
-                let mut records = Vec::with_capacity(order.len() + Self::SLOTS);
-                records.extend(order.into_iter().map(record).chain(fillers));
-                return Ok(Self { buckets, records });
+            if let Some((pilots, order)) = displace(digests, &sorted, buckets, places) {
+                let made = order.into_iter().map(|at| at.map_or_else(Record::filler, &record));
+                let mut records = Vec::with_capacity(places);
+                records.extend(made);
+                return Ok(Self { pilots, records, len: digests.len() });
             }
-            count += count / 4 + 1;
+            places += places / 8 + 1;
         }
         Err(TableError::NotUniform)
     }
@@ -56,70 +53,125 @@ impl Table {
     /// The index of the record with that digest.
     #[inline]
     pub(super) fn find(&self, digest: &Words) -> Option<u32> {
-        let [first, second, ..] = digest;
-        let bucket = self.buckets.get(bucket_of(*first, self.buckets.len()))?;
-        let index = bucket.base.wrapping_add(secret::position(&bucket.tags, tag_of(*second)));
-        let record = self.records.get(usize::try_from(index).ok()?)?;
-        secret::declassify(secret::same(&record.digest, digest)).then_some(index)
+        let pilot = *self.pilots.get(spread(digest[0], self.pilots.len()))?;
+        let place = place_of(digest, pilot, self.records.len());
+        let record = self.records.get(place)?;
+        secret::declassify(secret::same(&record.digest, digest)).then(|| u32::try_from(place).ok()).flatten()
     }
 
+    #[inline]
     pub(super) fn record(&self, index: u32) -> Option<&Record> {
         self.records.get(usize::try_from(index).ok()?)
     }
 
+    /// The indices of all records that are no fillers.
+    pub(super) fn indices(&self) -> impl Iterator<Item = u32> {
+        (0_u32..).zip(&self.records).filter(|(_, record)| !record.is_filler()).map(|(index, _)| index)
+    }
+
     pub(super) fn len(&self) -> usize {
-        self.records.len().saturating_sub(Self::SLOTS)
+        self.len
     }
 }
 
-/// Sorts the digests into that many buckets. `None` when a bucket overflows or two of its tags agree: take more buckets.
-fn layout(digests: &[&Words], count: usize) -> Result<Option<Layout>, TableError> {
-    let mut order: Vec<(usize, u32, usize)> = digests
-        .iter()
-        .enumerate()
-        .map(|(at, [first, second, ..])| (bucket_of(*first, count), tag_of(*second), at))
-        .collect();
-    order.sort_unstable();
-    for pair in order.windows(2) {
-        if let [(bucket, tag, at), (next_bucket, next_tag, next)] = pair
-            && (bucket, tag) == (next_bucket, next_tag)
-        {
-            return match (digests.get(*at), digests.get(*next)) {
-                (Some(one), Some(other)) if secret::declassify(secret::same(one, other)) => {
-                    Err(TableError::Duplicate(*at.min(next), *at.max(next)))
-                }
-                _ => Ok(None),
-            };
-        }
-    }
-    let mut buckets = Vec::with_capacity(count);
-    let mut rest = order.as_slice();
-    let mut base = 0_u32;
-    for bucket in 0..count {
-        let here = rest.partition_point(|(of, ..)| *of == bucket);
-        let (mine, others) = rest.split_at_checked(here).unwrap_or((rest, &[]));
-        if here > Table::SLOTS {
-            return Ok(None);
-        }
-        let mut tags = [0; Table::SLOTS];
-        for (tag, (_, wanted, _)) in tags.iter_mut().zip(mine) {
-            *tag = *wanted;
-        }
-        buckets.push(Bucket { base, tags });
-        base += u32::try_from(here).map_err(|_| TableError::NotUniform)?;
-        rest = others;
-    }
-    Ok(Some((buckets, order.into_iter().map(|(.., at)| at).collect())))
+/// The indices of the digests, sorted by bucket.
+struct Sorted {
+    order: Vec<u32>,
+    /// Where each bucket begins in `order`, and one more at the end.
+    starts: Vec<u32>,
 }
 
-/// Spreads the word over `count` buckets without a division: the high half of their product.
+impl Sorted {
+    fn bucket(&self, bucket: usize) -> &[u32] {
+        let at = |bucket: usize| self.starts.get(bucket).and_then(|start| usize::try_from(*start).ok());
+        at(bucket).zip(at(bucket + 1)).and_then(|(start, end)| self.order.get(start..end)).unwrap_or_default()
+    }
+}
+
+fn sorted(digests: &[&Words], buckets: usize) -> Result<Sorted, TableError> {
+    let number = |at: usize| u32::try_from(at).map_err(|_| TableError::NotUniform);
+    let mut starts = vec![0_u32; buckets + 2];
+    for digest in digests {
+        if let Some(count) = starts.get_mut(spread(digest[0], buckets) + 2) {
+            *count += 1;
+        }
+    }
+    let mut sum = 0;
+    for start in &mut starts {
+        sum += *start;
+        *start = sum;
+    }
+    // Each start moves on to its end while the bucket is filled, and so becomes the start of the next.
+    let mut order = vec![0; digests.len()];
+    for (at, digest) in digests.iter().enumerate() {
+        if let Some(next) = starts.get_mut(spread(digest[0], buckets) + 1) {
+            if let Some(slot) = order.get_mut(usize::try_from(*next).unwrap_or(usize::MAX)) {
+                *slot = number(at)?;
+            }
+            *next += 1;
+        }
+    }
+    Ok(Sorted { order, starts })
+}
+
+/// Two equal digests share a bucket, so only its few members are compared.
+fn check_distinct(digests: &[&Words], members: &[u32]) -> Result<(), TableError> {
+    let index = |member: u32| usize::try_from(member).unwrap_or(usize::MAX);
+    for (at, member) in members.iter().enumerate() {
+        for earlier in members.iter().take(at) {
+            if let (Some(one), Some(other)) = (digests.get(index(*earlier)), digests.get(index(*member)))
+                && secret::declassify(secret::same(one, other))
+            {
+                return Err(TableError::Duplicate(index(*earlier), index(*member)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// For each place the index of the digest that stands there.
+type Placed = Vec<Option<usize>>;
+
+/// Finds a pilot for each bucket, the fullest first. `None` when one bucket has none: take more places.
+fn displace(digests: &[&Words], sorted: &Sorted, buckets: usize, places: usize) -> Option<(Vec<u16>, Placed)> {
+    let mut pilots = vec![0_u16; buckets];
+    let mut taken: Placed = vec![None; places];
+    let mut by_size: Vec<usize> = (0..buckets).collect();
+    by_size.sort_by_key(|bucket| core::cmp::Reverse(sorted.bucket(*bucket).len()));
+    let mut wanted = Vec::new();
+    for bucket in by_size {
+        let members = sorted.bucket(bucket);
+        if members.is_empty() {
+            break;
+        }
+        let pilot = (0..=u16::MAX).find(|pilot| {
+            wanted.clear();
+            members.iter().all(|member| {
+                let Some(digest) = usize::try_from(*member).ok().and_then(|at| digests.get(at)) else { return false };
+                let place = place_of(digest, *pilot, places);
+                let free = taken.get(place).is_some_and(Option::is_none) && !wanted.contains(&place);
+                wanted.push(place);
+                free
+            })
+        })?;
+        *pilots.get_mut(bucket)? = pilot;
+        for (place, member) in wanted.iter().zip(members) {
+            *taken.get_mut(*place)? = usize::try_from(*member).ok();
+        }
+    }
+    Some((pilots, taken))
+}
+
+/// Where a digest stands under a pilot of its bucket.
 #[inline]
-fn bucket_of(word: u64, count: usize) -> usize {
-    let spread = (u128::from(word) * (count as u128)) >> 64;
-    usize::try_from(spread).unwrap_or(0)
+fn place_of(digest: &Words, pilot: u16, places: usize) -> usize {
+    let [_, second, third, _] = digest;
+    spread(second.wrapping_add(u64::from(pilot).wrapping_mul(*third)), places)
 }
 
+/// Spreads a word over `count` without a division: the high half of their product.
 #[inline]
-fn tag_of(word: u64) -> u32 {
-    u32::try_from(word >> 32).unwrap_or(0)
+fn spread(word: u64, count: usize) -> usize {
+    let product = u128::from(word) * (count as u128);
+    usize::try_from(product >> 64).unwrap_or(0)
 }

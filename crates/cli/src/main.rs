@@ -1,0 +1,2 @@
+//! The `gracekey` command.
+fn main() {}

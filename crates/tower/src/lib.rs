@@ -1,0 +1,1 @@
+//! The tower half of Gracekey.
