@@ -135,7 +135,7 @@ fn normal(path: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(path);
     }
     let mut decoded = path.to_vec();
-    // Twice, since some servers decode twice; more often gains nothing, the depth of readings is what counts.
+    // Twice, since a proxy and the server behind it may each decode once.
     for _ in 0..2 {
         decoded = crate::extract::percent_decoded(&decoded, false).into_owned();
     }
