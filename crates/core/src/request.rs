@@ -47,6 +47,6 @@ impl<'r, H: Headers<'r>> Request<'r, H> {
 /// Neither headers nor target are shown: both may hold a key.
 impl<H> fmt::Debug for Request<'_, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("method", &self.method.escape_ascii()).finish_non_exhaustive()
+        f.debug_struct("Request").field("method", &format_args!("{}", self.method.escape_ascii())).finish_non_exhaustive()
     }
 }
