@@ -39,7 +39,7 @@ pub fn decide<'a, 'r, H: Headers<'r>>(
 ) -> Verdict<'a> {
     let rule = policy.rule(request);
     let presented = extract(policy, request);
-    let grant = |entry| Grant::new(policy, entry, now, &presented);
+    let grant = |entry| Grant::new(policy, rule.mode, entry, now, &presented);
     if rule.mode == Mode::Open {
         return Verdict::Grant(grant(None));
     }
@@ -48,6 +48,34 @@ pub fn decide<'a, 'r, H: Headers<'r>>(
         Err(refusal) => refused(policy, &rule, refusal, grant(None), request, now),
     }
     .wiping(presented)
+}
+
+/// A request that was let pass, as [`Grant::admitted`] remembers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted<'a> {
+    /// Who called, or `None` for an anonymous request.
+    pub entry: Option<Entry<'a>>,
+    /// Whether a denial is carried out, or only counted and logged: shadow mode, or `failure_mode` allow.
+    pub enforced: bool,
+}
+
+/// Decides once more over a request that was let pass, where a route asks for a caller with these scopes beyond what
+/// the policy knows. With no scopes it asks for any caller.
+pub fn decide_scopes<'a, 'r, H: Headers<'r>>(
+    policy: &'a Policy,
+    admitted: Admitted<'a>,
+    scopes: &'a [Scope],
+    request: &Request<'r, H>,
+    now: Option<Timestamp>,
+) -> Verdict<'a> {
+    let rule = Rule { mode: if admitted.enforced { Mode::Strict } else { Mode::Shadow }, scopes: [scopes, &[]] };
+    let nothing = Presented { credential: None, ambiguous: false, places: 0, fields: 0 };
+    let grant = |entry| Grant::new(policy, rule.mode, entry, now, &nothing);
+    let held = admitted.entry.ok_or(Refusal::plain(Reason::Missing));
+    match held.and_then(|entry| check_scopes(entry, &rule).map(|()| entry)) {
+        Ok(entry) => Verdict::Grant(grant(Some(entry))),
+        Err(refusal) => refused(policy, &rule, refusal, grant(None), request, now),
+    }
 }
 
 /// Why there is no grant, with what the denial tells its caller.

@@ -21,7 +21,7 @@ mod verdict;
 mod wire;
 
 pub use api_keys::{ApiKeys, ApiKeysError};
-pub use decide::{Held, decide};
+pub use decide::{Admitted, Held, decide, decide_scopes};
 pub use digest::{Digest, DigestError};
 pub use document::{Client, Document, DocumentError, End, Generation, SealedDocument};
 pub use key::{ApiKey, KeyError, KeyId, KeyIdError, MintError, Prefix, PrefixError, Shape};

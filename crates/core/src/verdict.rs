@@ -10,7 +10,7 @@ pub use notice::{KeyStatus, Notice};
 
 use core::fmt;
 
-use crate::decide::Refusal;
+use crate::decide::{Admitted, Refusal};
 use crate::extract::Presented;
 use crate::keyring::Entry;
 use crate::policy::{Mode, Policy};
@@ -31,6 +31,7 @@ pub enum Verdict<'a> {
 #[must_use = "a grant says what must be changed in the request"]
 pub struct Grant<'a> {
     policy: &'a Policy,
+    mode: Mode,
     entry: Option<Entry<'a>>,
     now: Option<Timestamp>,
     /// Places of `extract_from` whose credential must go.
@@ -44,12 +45,13 @@ impl<'a> Grant<'a> {
     #[inline]
     pub(crate) fn new(
         policy: &'a Policy,
+        mode: Mode,
         entry: Option<Entry<'a>>,
         now: Option<Timestamp>,
         presented: &Presented<'_>,
     ) -> Self {
         let Presented { places, fields, .. } = *presented;
-        Self { policy, entry, now, removed: 0, places, fields, shadowed: None }
+        Self { policy, mode, entry, now, removed: 0, places, fields, shadowed: None }
     }
 
     /// Removes the credential, if the policy sanitizes. In shadow mode whoever stands behind still needs it.
@@ -83,6 +85,13 @@ impl<'a> Grant<'a> {
     #[must_use]
     pub fn would_deny_entry(&self) -> Option<Entry<'a>> {
         self.shadowed.and_then(|(_, entry)| entry)
+    }
+
+    /// What [`decide_scopes`](crate::decide_scopes) needs to know later on.
+    #[must_use]
+    #[inline]
+    pub fn admitted(&self) -> Admitted<'a> {
+        Admitted { entry: self.entry, enforced: self.mode != Mode::Shadow && self.shadowed.is_none() }
     }
 
     /// Whether the key was superseded: it works, but only until its rotation window closes.
