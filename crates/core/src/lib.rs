@@ -10,6 +10,9 @@ mod document;
 mod extract;
 mod key;
 mod keyring;
+mod lifecycle;
+#[cfg(gracekey_memcheck)]
+pub mod memcheck;
 mod names;
 mod pepper;
 mod policy;
@@ -26,6 +29,7 @@ pub use digest::{Digest, DigestError};
 pub use document::{Client, Document, DocumentError, End, Generation, SealedDocument};
 pub use key::{ApiKey, KeyError, KeyId, KeyIdError, MintError, Prefix, PrefixError, Shape};
 pub use keyring::{Entry, Keyring};
+pub use lifecycle::{Credential, Grace, GraceError, LifecycleError, Minted, Revoke, Rotation};
 pub use names::{ClientId, CredentialName, FieldName, Method, NameError, ParameterName, Scheme, Scope};
 pub use pepper::{Pepper, PepperError, PepperId, Peppers};
 pub use policy::{ErrorFormat, FailureMode, Forward, Mode, PathMatch, Place, Policy, PolicyConfig, PolicyError, Route};
