@@ -21,7 +21,7 @@ use crate::document::Generation;
 use crate::key::{ApiKey, KeyId};
 use crate::names::{ClientId, CredentialName};
 use crate::pepper::Pepper;
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// What is kept of a key that was just minted or brought from elsewhere.
 #[derive(Clone, Copy, Debug)]
@@ -203,6 +203,12 @@ impl Generation {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.end().is_none_or(|(at, _)| now < at)
+    }
+
+    /// Whether it ended longer ago than `keep`, so that nobody need be told of it any more.
+    #[must_use]
+    pub fn is_forgotten(&self, keep: Seconds, now: Timestamp) -> bool {
+        self.end().is_some_and(|(at, _)| at <= now && now.seconds_since(at) > u64::from(keep.0))
     }
 
     /// Ends it at once. Says whether that changed anything: what has ended already stays as it is.

@@ -167,9 +167,7 @@ impl Document {
     /// # Errors
     /// [`LifecycleError::Exhausted`].
     pub fn prune(&mut self, keep: Seconds, now: Timestamp) -> Result<usize, LifecycleError> {
-        let old = |generation: &Generation| {
-            generation.end().is_some_and(|(at, _)| at <= now && now.seconds_since(at) > u64::from(keep.0))
-        };
+        let old = |generation: &Generation| generation.is_forgotten(keep, now);
         let count = self.keys.iter().filter(|generation| old(generation)).count();
         if count > 0 {
             self.advance(now)?;

@@ -1,0 +1,155 @@
+use gracekey_core::{ClientId, CredentialName, Document, Generation, KeyId, LifecycleError, Minted, Timestamp};
+use serde_json::Value as Json;
+
+use crate::actor::Actor;
+use crate::connect::Store;
+use crate::database::{Statement, Transaction};
+use crate::error::{StoreError, damaged};
+use crate::rows;
+
+/// What a change came to, and the epoch that shows it.
+#[derive(Clone, Debug)]
+pub struct Done<T> {
+    /// The epoch from which on verifiers see it.
+    pub epoch: u64,
+    /// Whether anything was changed. If not, all was already as it was asked for, and the epoch is an old one.
+    pub changed: bool,
+    /// What was written.
+    pub value: T,
+}
+
+/// A change to the keyring under way. It holds the one lock, so that changes happen one after the other, in the
+/// order of their epochs, whichever server makes them.
+pub(crate) struct Change<'a> {
+    pub(crate) transaction: Transaction,
+    epoch: u64,
+    begun: bool,
+    by: &'a Actor,
+    now: Timestamp,
+}
+
+/// What a line of the audit log is about.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct About<'a> {
+    pub(crate) client_id: Option<&'a ClientId>,
+    pub(crate) credential: Option<&'a CredentialName>,
+    pub(crate) key_id: Option<KeyId>,
+}
+
+impl Store {
+    pub(crate) async fn change<'a>(&self, by: &'a Actor, now: Timestamp) -> Result<Change<'a>, StoreError> {
+        let mut transaction = self.database.write().await?;
+        let statement = Statement::new(if transaction.locks_rows() {
+            "SELECT epoch FROM gracekey_keyring WHERE id = 1 FOR UPDATE"
+        } else {
+            "SELECT epoch FROM gracekey_keyring WHERE id = 1"
+        });
+        let epoch = transaction.first(statement, |row| rows::epoch(row, 0)).await?;
+        let epoch = epoch.ok_or_else(|| damaged("the keyring's row is gone; restore a backup"))?;
+        Ok(Change { transaction, epoch, begun: false, by, now })
+    }
+}
+
+impl<'a> About<'a> {
+    pub(crate) fn client(client_id: &'a ClientId) -> Self {
+        Self { client_id: Some(client_id), ..Self::default() }
+    }
+
+    pub(crate) fn generation(generation: &'a Generation) -> Self {
+        Self {
+            client_id: Some(&generation.client_id),
+            credential: Some(&generation.credential),
+            key_id: Some(generation.key_id),
+        }
+    }
+}
+
+impl Change<'_> {
+    /// Begins the new epoch, once for all that the change writes, and adds a line to the audit log.
+    pub(crate) async fn note(&mut self, action: &str, about: About<'_>, detail: Json) -> Result<(), StoreError> {
+        self.advance().await?;
+        let statement = Statement::new(
+            "INSERT INTO gracekey_audit (at, epoch, actor, action, client_id, credential, key_id, detail) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(self.now)
+        .bind(self.epoch)
+        .bind(self.by.as_str())
+        .bind(action)
+        .bind(about.client_id)
+        .bind(about.credential)
+        .bind(about.key_id)
+        .bind(detail.to_string());
+        self.transaction.execute(statement).await.map(drop)
+    }
+
+    /// Begins the new epoch, and says which it is.
+    pub(crate) async fn advance(&mut self) -> Result<u64, StoreError> {
+        if !self.begun {
+            if self.epoch >= Document::MAX_EPOCH {
+                return Err(LifecycleError::Exhausted.into());
+            }
+            self.epoch += 1;
+            let statement = Statement::new("UPDATE gracekey_keyring SET epoch = $1, issued_at = $2 WHERE id = 1");
+            self.transaction.execute(statement.bind(self.epoch).bind(self.now)).await?;
+            self.begun = true;
+        }
+        Ok(self.epoch)
+    }
+
+    pub(crate) fn by(&self) -> &Actor {
+        self.by
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Makes all of it last.
+    pub(crate) async fn commit<T>(self, value: T) -> Result<Done<T>, StoreError> {
+        let done = Done { epoch: self.epoch, changed: self.begun, value };
+        self.transaction.commit().await?;
+        Ok(done)
+    }
+
+    /// All generations of a credential, the oldest first.
+    pub(crate) async fn generations(
+        &mut self,
+        client_id: &ClientId,
+        credential: &CredentialName,
+    ) -> Result<Vec<Generation>, StoreError> {
+        let statement = Statement::new(concat!(
+            "SELECT ",
+            rows::generation_columns!(),
+            " FROM gracekey_generations AS g WHERE g.client_id = $1 AND g.credential = $2 ORDER BY g.generation",
+        ));
+        self.transaction.rows(statement.bind(client_id).bind(credential), rows::generation).await
+    }
+
+    /// The generation of that key id.
+    pub(crate) async fn generation(&mut self, key_id: KeyId) -> Result<Option<Generation>, StoreError> {
+        let statement = Statement::new(concat!(
+            "SELECT ",
+            rows::generation_columns!(),
+            " FROM gracekey_generations AS g WHERE g.key_id = $1",
+        ));
+        self.transaction.first(statement.bind(key_id), rows::generation).await
+    }
+
+    /// The generation that this very key was written as already, by a change whose answer was lost.
+    ///
+    /// A key id or a key that belongs to another one is refused: [`LifecycleError::Taken`].
+    pub(crate) async fn written(&mut self, key: Minted) -> Result<Option<KeyId>, StoreError> {
+        let statement = Statement::new(
+            "SELECT key_id, key_id = $1 AND digest = $2 AND pepper = $3 FROM gracekey_generations \
+             WHERE key_id = $1 OR digest = $2",
+        );
+        let statement = statement.bind(key.key_id).bind(key.digest.to_bytes()).bind(key.digest.pepper().as_str());
+        let found = self.transaction.rows(statement, |row| Ok((rows::parsed(row.text(0)?, "key_id")?, row.bool(1)?)));
+        match found.await?.first() {
+            None => Ok(None),
+            Some((key_id, true)) => Ok(Some(*key_id)),
+            Some((key_id, false)) => Err(LifecycleError::Taken { key_id: *key_id }.into()),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The one place where the two databases differ in type: pools, transactions, values and rows.
+
+mod statement;
+mod transaction;
+
+pub(crate) use statement::{Row, Statement, Value};
+pub(crate) use transaction::Transaction;
+
+use sqlx::{PgPool, SqlitePool};
+
+use crate::error::{StoreError, in_database};
+
+pub(crate) enum Database {
+    Sqlite { reads: SqlitePool, writes: SqlitePool },
+    Postgres(PgPool),
+}
+
+impl Database {
+    /// Begins to read one state of the database, whatever others do meanwhile.
+    pub(crate) async fn read(&self) -> Result<Transaction, StoreError> {
+        match self {
+            Self::Sqlite { reads, .. } => reads.begin().await.map(Transaction::Sqlite),
+            Self::Postgres(pool) => {
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Transaction::Postgres)
+            }
+        }
+        .map_err(in_database)
+    }
+
+    /// Begins to write. In SQLite that waits until all other writers have finished.
+    pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
+        match self {
+            Self::Sqlite { writes, .. } => writes.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
+            Self::Postgres(pool) => pool.begin().await.map(Transaction::Postgres),
+        }
+        .map_err(in_database)
+    }
+}

@@ -1,0 +1,126 @@
+use gracekey_core::{ClientId, CredentialName, KeyId, Timestamp};
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use crate::error::{StoreError, in_database};
+
+/// SQL that both databases read, with `$1`, `$2` … for its values.
+pub(crate) struct Statement {
+    pub(super) sql: SqlStr,
+    pub(super) values: Vec<Value>,
+}
+
+/// A value of a type that both databases know.
+pub(crate) enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Bytes(Vec<u8>),
+    Bool(bool),
+}
+
+/// A row of either database.
+pub(crate) enum Row<'r> {
+    Sqlite(&'r SqliteRow),
+    Postgres(&'r PgRow),
+}
+
+// === impl Statement ===
+
+impl Statement {
+    pub(crate) fn new(sql: &'static str) -> Self {
+        Self { sql: sql.into_sql_str(), values: Vec::new() }
+    }
+
+    /// SQL that was put together here from literals, numbers of parameters and quoted identifiers alone.
+    pub(crate) fn composed(sql: String) -> Self {
+        Self { sql: AssertSqlSafe(sql).into_sql_str(), values: Vec::new() }
+    }
+
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// `($1, $2), ($3, $4)`: places for so many rows of so many values.
+    pub(crate) fn places(rows: usize, columns: usize) -> String {
+        let mut text = String::with_capacity(rows * columns * 7);
+        for place in 1..=rows * columns {
+            let before = match place {
+                1 => "($",
+                _ if place % columns == 1 || columns == 1 => "), ($",
+                _ => ", $",
+            };
+            text.push_str(before);
+            text.push_str(&place.to_string());
+        }
+        text.push(')');
+        text
+    }
+}
+
+// === impl Value ===
+
+macro_rules! value {
+    ($($type:ty: $value:ident => $variant:expr;)*) => {$(
+        impl From<$type> for Value {
+            fn from($value: $type) -> Self {
+                $variant
+            }
+        }
+    )*};
+}
+
+value! {
+    bool: value => Self::Bool(value);
+    i64: value => Self::Int(Some(value));
+    u32: value => Self::Int(Some(value.into()));
+    u16: value => Self::Int(Some(value.into()));
+    u64: value => Self::Int(Some(i64::try_from(value).unwrap_or(i64::MAX)));
+    Timestamp: value => Self::Int(Some(value.unix_seconds()));
+    Option<Timestamp>: value => Self::Int(value.map(Timestamp::unix_seconds));
+    String: value => Self::Text(Some(value));
+    &str: value => Self::Text(Some(value.into()));
+    KeyId: value => Self::Text(Some(value.as_str().into()));
+    Option<KeyId>: value => Self::Text(value.map(|value| value.as_str().into()));
+    &ClientId: value => Self::Text(Some(value.as_str().into()));
+    Option<&ClientId>: value => Self::Text(value.map(|value| value.as_str().into()));
+    &CredentialName: value => Self::Text(Some(value.as_str().into()));
+    Option<&CredentialName>: value => Self::Text(value.map(|value| value.as_str().into()));
+    [u8; 32]: value => Self::Bytes(value.into());
+}
+
+// === impl Row ===
+
+macro_rules! column {
+    ($name:ident, $type:ty) => {
+        pub(crate) fn $name(&self, at: usize) -> Result<$type, StoreError> {
+            match self {
+                Self::Sqlite(row) => sqlx::Row::try_get(*row, at),
+                Self::Postgres(row) => sqlx::Row::try_get(*row, at),
+            }
+            .map_err(in_database)
+        }
+    };
+}
+
+impl<'r> Row<'r> {
+    column!(int, i64);
+    column!(maybe_int, Option<i64>);
+    column!(text, &'r str);
+    column!(maybe_text, Option<&'r str>);
+    column!(bytes, &'r [u8]);
+    column!(bool, bool);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_numbered_row_by_row() {
+        assert_eq!(Statement::places(1, 1), "($1)");
+        assert_eq!(Statement::places(2, 1), "($1), ($2)");
+        assert_eq!(Statement::places(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
+}

@@ -1,0 +1,114 @@
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use sqlx::{Postgres, Sqlite};
+
+use super::{Row, Statement, Value};
+use crate::error::{Outcome, StoreError, Trouble, Unavailable, at_commit, in_database};
+
+/// A transaction of either database. Dropped before [`Transaction::commit`], it changes nothing.
+pub(crate) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+/// How long one statement may take. A network that swallows packets answers never.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Hands the values over, for whichever database the query is.
+macro_rules! query {
+    ($statement:expr) => {{
+        let Statement { sql, values } = $statement;
+        let mut query = sqlx::query(sql);
+        for value in values {
+            query = match value {
+                Value::Int(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+                Value::Bytes(value) => query.bind(value),
+                Value::Bool(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+impl Transaction {
+    /// Carries the statement out, and says how many rows it changed.
+    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
+        let done = async {
+            match self {
+                Self::Sqlite(transaction) => {
+                    query!(statement).execute(&mut **transaction).await.map(|done| done.rows_affected())
+                }
+                Self::Postgres(transaction) => {
+                    query!(statement).execute(&mut **transaction).await.map(|done| done.rows_affected())
+                }
+            }
+        };
+        in_time(done, in_database, Outcome::NothingDone).await
+    }
+
+    /// All rows, each read while the next one is under way.
+    pub(crate) async fn rows<T>(
+        &mut self,
+        statement: Statement,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut rows = Vec::new();
+        match self {
+            Self::Sqlite(transaction) => {
+                let mut stream = query!(statement).fetch(&mut **transaction);
+                while let Some(row) = in_time(stream.try_next(), in_database, Outcome::NothingDone).await? {
+                    rows.push(read(&Row::Sqlite(&row))?);
+                }
+            }
+            Self::Postgres(transaction) => {
+                let mut stream = query!(statement).fetch(&mut **transaction);
+                while let Some(row) = in_time(stream.try_next(), in_database, Outcome::NothingDone).await? {
+                    rows.push(read(&Row::Postgres(&row))?);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The first row, if there is one.
+    pub(crate) async fn first<T>(
+        &mut self,
+        statement: Statement,
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.rows(statement, read).await?.into_iter().next())
+    }
+
+    /// Makes all of it last.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        let done = async {
+            match self {
+                Self::Sqlite(transaction) => transaction.commit().await,
+                Self::Postgres(transaction) => transaction.commit().await,
+            }
+        };
+        in_time(done, at_commit, Outcome::Unknown).await
+    }
+
+    /// Whether the rows of a `SELECT` can be, and have to be, locked by its own clause.
+    pub(crate) fn locks_rows(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+}
+
+async fn in_time<T>(
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+    error: fn(sqlx::Error) -> StoreError,
+    outcome: Outcome,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(DEADLINE, work).await {
+        Ok(done) => done.map_err(error),
+        Err(_) => {
+            let detail = format!("no answer within {} seconds", DEADLINE.as_secs());
+            Err(StoreError::Unavailable(Unavailable { trouble: Trouble::Unreachable, outcome, detail }))
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a database's own error means for whoever asked.
+
+use sqlx::error::DatabaseError;
+use sqlx::migrate::MigrateError;
+
+use super::{Outcome, StoreError, Trouble, Unavailable};
+
+/// An error before the commit: nothing was changed.
+pub(crate) fn in_database(error: sqlx::Error) -> StoreError {
+    sort(&error, Outcome::NothingDone)
+}
+
+/// An error of the commit itself. A database that answered has changed nothing; one that did not may have.
+pub(crate) fn at_commit(error: sqlx::Error) -> StoreError {
+    let refused = error.as_database_error().is_some_and(|error| !is_lost_answer(error));
+    sort(&error, if refused { Outcome::NothingDone } else { Outcome::Unknown })
+}
+
+/// An error while the tables were made or brought up to date.
+pub(crate) fn in_migration(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => in_database(error),
+        MigrateError::VersionMissing(version) => StoreError::config(format!(
+            "it has tables of version {version}, which this build does not know; use the newer build that made them"
+        )),
+        MigrateError::VersionMismatch(version) => StoreError::config(format!(
+            "its tables of version {version} were made by another build of the same version; use that one"
+        )),
+        other => StoreError::config(format!("its tables can't be brought up to date: {other}")),
+    }
+}
+
+/// A row that this store never wrote.
+pub(crate) fn damaged(what: impl Into<String>) -> StoreError {
+    unavailable(Trouble::Damaged, Outcome::NothingDone, what.into())
+}
+
+fn sort(error: &sqlx::Error, outcome: Outcome) -> StoreError {
+    match error {
+        sqlx::Error::Database(error) if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() => {
+            sqlite(error.as_ref(), outcome)
+        }
+        sqlx::Error::Database(error) => postgres(error.as_ref(), outcome),
+        sqlx::Error::Configuration(_) => {
+            StoreError::config("its address can't be used; see the documentation of Store::connect")
+        }
+        sqlx::Error::Tls(error) => StoreError::config(format!(
+            "no encrypted connection: {error}; build with the feature `tls`, or correct `sslmode` and `sslrootcert`"
+        )),
+        sqlx::Error::Io(error) => unavailable(Trouble::Unreachable, outcome, error.to_string()),
+        sqlx::Error::PoolTimedOut => {
+            unavailable(Trouble::Unreachable, outcome, "no connection within the time for it".into())
+        }
+        sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed | sqlx::Error::Protocol(_) => {
+            unavailable(Trouble::Unreachable, outcome, error.to_string())
+        }
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            unavailable(Trouble::Damaged, outcome, error.to_string())
+        }
+        _ => unavailable(Trouble::Failed, outcome, error.to_string()),
+    }
+}
+
+/// The codes of <https://www.sqlite.org/rescode.html>; an extended one carries its primary one in the low byte.
+fn sqlite(error: &dyn DatabaseError, outcome: Outcome) -> StoreError {
+    let message = error.message().to_owned();
+    match primary(error) {
+        5 | 6 => unavailable(Trouble::Busy, outcome, message),
+        13 => unavailable(Trouble::Full, outcome, message),
+        10 => unavailable(Trouble::Failed, outcome, message),
+        11 => unavailable(Trouble::Damaged, outcome, message),
+        3 | 8 | 23 => {
+            StoreError::config(format!("its file may not be written ({message}); give this user the right to"))
+        }
+        14 => StoreError::config(format!(
+            "its file can't be opened ({message}); is there such a folder, and may it be written?"
+        )),
+        26 => StoreError::config("its file is no SQLite database; give another path"),
+        _ => unavailable(Trouble::Failed, outcome, message),
+    }
+}
+
+/// The codes of PostgreSQL's appendix A, by class and where that is too coarse by code.
+fn postgres(error: &dyn DatabaseError, outcome: Outcome) -> StoreError {
+    let code = error.code().unwrap_or_default();
+    let message = error.message().to_owned();
+    match code.as_ref() {
+        "3D000" | "3F000" | "42501" | "42P01" => {
+            StoreError::config(format!("PostgreSQL refuses it: {message}; correct the address or the grants"))
+        }
+        code if code.starts_with("28") => StoreError::config(format!(
+            "PostgreSQL refuses the login: {message}; correct user and password in the address"
+        )),
+        "25006" => StoreError::config("this PostgreSQL server is a read-only replica; give the address of the primary"),
+        "53100" => unavailable(Trouble::Full, outcome, message),
+        "55P03" | "57014" | "40001" | "40P01" => unavailable(Trouble::Busy, outcome, message),
+        code if code.starts_with("08") || code.starts_with("57P") || code == "53300" || code == "25P03" => {
+            unavailable(Trouble::Unreachable, outcome, message)
+        }
+        code if code.starts_with("XX") => unavailable(Trouble::Damaged, outcome, message),
+        _ => unavailable(Trouble::Failed, outcome, message),
+    }
+}
+
+/// SQLite could not finish writing, or PostgreSQL went down while it committed: either may or may not have happened.
+fn is_lost_answer(error: &dyn DatabaseError) -> bool {
+    if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() {
+        return primary(error) == 10;
+    }
+    error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
+}
+
+fn primary(error: &dyn DatabaseError) -> u32 {
+    error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or(1) & 0xff
+}
+
+fn unavailable(trouble: Trouble, outcome: Outcome, detail: String) -> StoreError {
+    StoreError::Unavailable(Unavailable { trouble, outcome, detail })
+}

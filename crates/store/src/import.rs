@@ -1,0 +1,96 @@
+//! Keys from elsewhere: read and digested at once, checked as a whole, and taken in all or not at all.
+
+mod plan;
+mod report;
+mod source;
+mod table;
+mod write;
+
+pub use report::{Fate, ImportError, ImportLine, ImportReport};
+pub use table::Table;
+
+use std::io::Read;
+
+use gracekey_core::{ApiKeys, Peppers, Timestamp};
+
+use crate::actor::Actor;
+use crate::change::Done;
+use crate::connect::Store;
+use crate::error::StoreError;
+use source::Row;
+
+/// Keys from elsewhere, digested already: of the keys themselves nothing is kept.
+pub struct Import {
+    rows: Vec<Row>,
+}
+
+/// How far an import has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Rows written so far.
+    pub done: usize,
+    /// Rows to write.
+    pub total: usize,
+}
+
+impl Import {
+    /// Of `{"<key>":"<client id>"}`, as `API_KEYS` holds it.
+    ///
+    /// # Errors
+    /// [`ImportError::ApiKeys`] names the usual slip.
+    pub fn api_keys(text: &str, peppers: &Peppers) -> Result<Self, ImportError> {
+        let keys = ApiKeys::parse(text).map_err(ImportError::ApiKeys)?;
+        let rows = keys.iter().zip(1..).map(|((key, client_id), at)| Row::new(at, key, client_id, peppers));
+        Ok(Self { rows: rows.collect() })
+    }
+
+    /// Of comma-separated values with a header: `key,client_id`, and if wanted `credential` and `scopes`, which are
+    /// scopes with a space between them. Rows are counted by the lines of the file.
+    ///
+    /// # Errors
+    /// [`ImportError::Csv`] when the header or the file as such is not in order. What is wrong with a row is said in the
+    /// report.
+    pub fn csv(file: impl Read, peppers: &Peppers) -> Result<Self, ImportError> {
+        Ok(Self { rows: source::csv(file, peppers)? })
+    }
+
+    /// How many rows there are, good and bad.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+impl Store {
+    /// Takes in keys from elsewhere: all of them in one epoch, or none.
+    ///
+    /// Clients that are not there yet come with them. A row without a credential becomes one of its own: `default`,
+    /// `default-2` and so on. A key that the same client has already is passed over, so an import can be repeated.
+    ///
+    /// # Errors
+    /// [`ImportError::Rows`] with a line for every row when any of them is refused; and what [`StoreError`] says of
+    /// databases.
+    pub async fn import(
+        &self,
+        import: Import,
+        by: &Actor,
+        now: Timestamp,
+        progress: impl FnMut(Progress),
+    ) -> Result<Done<ImportReport>, StoreError> {
+        let mut change = self.change(by, now).await?;
+        let known = change.known().await?;
+        let plan = known.plan(import.rows, now);
+        if plan.report.refused() > 0 {
+            return Err(ImportError::Rows(plan.report).into());
+        }
+        change.write_plan(&plan, now, progress).await?;
+        change.commit(plan.report).await
+    }
+}

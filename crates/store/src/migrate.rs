@@ -1,0 +1,40 @@
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{PgPool, SqlSafeStr, SqlitePool};
+
+use crate::error::{StoreError, in_migration};
+
+/// The table in which the applied migrations are kept: not sqlx's usual one, which may be the neighbours'.
+const TABLE: &str = "gracekey_migrations";
+
+pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
+    let migrator = migrator(&[
+        include_str!("../migrations/sqlite/0001_keyring.sql"),
+        include_str!("../migrations/sqlite/0002_views.sql"),
+    ]);
+    // SQLite has no lock to hold meanwhile. Of two processes that begin at once one fails, and finds it done.
+    for _ in 0..3 {
+        if migrator.run(pool).await.is_ok() {
+            return Ok(());
+        }
+    }
+    migrator.run(pool).await.map_err(in_migration)
+}
+
+/// Several servers that start at once wait for each other here.
+pub(crate) async fn postgres(pool: &PgPool) -> Result<(), StoreError> {
+    let migrator = migrator(&[
+        include_str!("../migrations/postgres/0001_keyring.sql"),
+        include_str!("../migrations/postgres/0002_views.sql"),
+    ]);
+    migrator.run(pool).await.map_err(in_migration)
+}
+
+fn migrator(texts: &[&'static str]) -> Migrator {
+    let migrations = texts.iter().zip(1..).map(|(text, version)| {
+        let description = text.lines().next().unwrap_or_default().trim_start_matches("-- ");
+        Migration::new(version, description.into(), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.dangerous_set_table_name(TABLE);
+    migrator
+}

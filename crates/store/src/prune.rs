@@ -1,0 +1,40 @@
+use gracekey_core::{Seconds, Timestamp};
+use serde_json::json;
+
+use crate::actor::Actor;
+use crate::change::{About, Done};
+use crate::connect::Store;
+use crate::database::Statement;
+use crate::error::StoreError;
+use crate::{rows, usage};
+
+impl Store {
+    /// Drops what ended longer ago than `keep`, and says how much that was. Clients, credentials and the audit log stay.
+    /// [`Document::TOMBSTONES`](gracekey_core::Document::TOMBSTONES) is the usual `keep`.
+    ///
+    /// # Errors
+    /// What [`StoreError`] says of databases.
+    pub async fn prune(&self, keep: Seconds, by: &Actor, now: Timestamp) -> Result<Done<usize>, StoreError> {
+        let mut change = self.change(by, now).await?;
+        let statement = Statement::new(concat!(
+            "SELECT ",
+            rows::generation_columns!(),
+            " FROM gracekey_generations AS g \
+             WHERE g.revoked_at < $1 OR g.expires_at < $1 OR g.retires_at < $1 \
+             ORDER BY g.client_id, g.credential, g.generation",
+        ));
+        let oldest = now.saturating_add(-i64::from(keep.0));
+        let mut dropped = change.transaction.rows(statement.bind(oldest), rows::generation).await?;
+        dropped.retain(|generation| generation.is_forgotten(keep, now));
+        for generation in &dropped {
+            let statement = Statement::new("DELETE FROM gracekey_generations WHERE key_id = $1");
+            change.transaction.execute(statement.bind(generation.key_id)).await?;
+            let detail = json!({"generation": generation.generation});
+            change.note("key.prune", About::generation(generation), detail).await?;
+        }
+        for statement in usage::forget(now) {
+            change.transaction.execute(statement).await?;
+        }
+        change.commit(dropped.len()).await
+    }
+}
