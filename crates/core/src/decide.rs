@@ -190,7 +190,8 @@ fn refused<'a, 'r, H: Headers<'r>>(
     match (rule.mode, refusal.reason) {
         (Mode::Shadow, _) => Verdict::Grant(anonymous.shadowing(refusal)),
         (Mode::Optional, Reason::Missing) => Verdict::Grant(anonymous),
-        (_, Reason::Unavailable) if passes_unverified => {
+        // An unknown time denies all the same: it is no lack of a keyring.
+        (_, Reason::Unavailable) if passes_unverified && now.is_some() => {
             Verdict::Grant(anonymous.shadowing(refusal).sanitized(rule.mode))
         }
         _ => Verdict::Denial(Denial::new(policy, refusal, request.is_grpc(), now)),

@@ -45,7 +45,12 @@ impl<'r> Presented<'r> {
                 if self.fields & bit != 0 {
                     self.ambiguous = true;
                 }
+                let before = self.places;
                 for (scheme, place) in readings {
+                    // The bare reading comes last: what stood behind a scheme is not read again with it.
+                    if scheme.is_none() && self.places != before {
+                        continue;
+                    }
                     match read(value, scheme.as_ref()) {
                         Reading::Nothing => {}
                         Reading::Credential(credential) => self.credential(Cow::Borrowed(credential), *place),

@@ -69,7 +69,10 @@ impl Watches {
             Place::Header { name, scheme } => {
                 let known = self.fields.iter().position(|field| field == name);
                 match known.and_then(|at| self.watched.get_mut(at)) {
-                    Some(Watched::Key(readings)) => readings.push((scheme.clone(), bit)),
+                    Some(Watched::Key(readings)) => {
+                        readings.push((scheme.clone(), bit));
+                        readings.sort_by_key(|(scheme, _)| scheme.is_none());
+                    }
                     _ => self.field(name, Watched::Key(alloc::vec![(scheme.clone(), bit)])),
                 }
             }
