@@ -19,7 +19,7 @@ pub(crate) use bytes::{Bytes, Field};
 pub(crate) use keyring::KeyringText;
 
 /// A run over fewer than these was not a run over the vectors.
-pub(crate) const FEWEST: usize = 170;
+pub(crate) const FEWEST: usize = 300;
 
 /// One case.
 #[derive(Debug, Deserialize)]
