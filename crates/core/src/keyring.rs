@@ -144,6 +144,11 @@ impl Keyring {
         &self.peppers
     }
 
+    #[cfg(gracekey_memcheck)]
+    pub(crate) fn stored(&self) -> impl Iterator<Item = (*const u8, usize)> {
+        self.table.stored()
+    }
+
     fn text(&self, span: Span) -> &str {
         let start = usize::try_from(span.start).unwrap_or(usize::MAX);
         self.names.get(start..start.saturating_add(span.len.into())).unwrap_or_default()
