@@ -30,12 +30,19 @@ where
     deserializer.deserialize_str(Parsed(PhantomData))
 }
 
-/// Reads a whole JSON text into `T`. The fast way first; only a refusal is read again to learn its path.
+/// Reads a whole JSON text into `T`. The fast way first; only a refusal is read again to learn its path. In WebAssembly
+/// there is one way, since every reader of every type doubles what a proxy loads.
 pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
-    match serde_json::from_slice(text) {
-        Ok(value) => Ok(value),
-        Err(error) => Err(locate::<T>(text, &error)),
+    if cfg!(not(target_family = "wasm"))
+        && let Ok(value) = serde_json::from_slice(text)
+    {
+        return Ok(value);
     }
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| Refusal::new(&error.path().to_string(), error.inner()))?;
+    reader.end().map_err(|error| Refusal::new("", &error))?;
+    Ok(value)
 }
 
 /// Where a JSON text was refused, and why.
@@ -63,19 +70,32 @@ impl fmt::Display for Refusal {
     }
 }
 
-fn locate<T: DeserializeOwned>(text: &[u8], error: &serde_json::Error) -> Refusal {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let path = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Ok(_) => String::new(),
-        Err(error) => error.path().to_string(),
-    };
-    let why = error.to_string();
-    let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
-    Refusal {
-        path: if path == "." { String::new() } else { path },
-        line: error.line(),
-        column: error.column(),
-        why: why.to_string(),
-        syntax: error.is_syntax() || error.is_eof(),
+impl Refusal {
+    fn new(path: &str, error: &serde_json::Error) -> Self {
+        let why = error.to_string();
+        let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
+        Self {
+            path: if path == "." { String::new() } else { shown(path) },
+            line: error.line(),
+            column: error.column(),
+            why: shown(why),
+            syntax: error.is_syntax() || error.is_eof(),
+        }
     }
+}
+
+/// A text for a message, whatever was read: one line of bounded length, cut in the middle where it is longer.
+pub(crate) fn shown(text: &str) -> String {
+    const HEAD: usize = 120;
+    const TAIL: usize = 240;
+    let mut line = String::with_capacity(text.len().min(HEAD + TAIL));
+    let len = text.chars().count();
+    for (at, char) in text.chars().enumerate() {
+        if len <= HEAD + TAIL || at < HEAD || at >= len - TAIL {
+            if char.is_control() { line.extend(char.escape_default()) } else { line.push(char) }
+        } else if at == HEAD {
+            line.push('…');
+        }
+    }
+    line
 }

@@ -13,10 +13,10 @@ fn moment(seconds: i64) -> Timestamp {
     Timestamp::from_unix_seconds(seconds).expect("in the years 0 to 9999")
 }
 
+/// Five days and an hour and some: every day of the year, every hour and every kind of year comes by.
 #[test]
-fn every_day_of_ten_thousand_years_prints_as_jiff_prints_it() {
-    let second_of_the_day = 45_296;
-    for seconds in jiffs().step_by(86_400).map(|day| day + second_of_the_day).filter(|s| jiffs().contains(s)) {
+fn ten_thousand_years_print_as_jiff_prints_them() {
+    for seconds in jiffs().step_by(5 * 86_400 + 3_607) {
         let expected = jiff::Timestamp::from_second(seconds).expect("in its range").to_string();
         assert_eq!(moment(seconds).to_string(), expected);
         assert_eq!(expected.parse(), Ok(moment(seconds)));

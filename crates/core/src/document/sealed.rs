@@ -153,5 +153,5 @@ fn other_format(text: &[u8]) -> Option<String> {
         format: String,
     }
     let peek: Peek = serde_json::from_slice(text).ok()?;
-    (peek.format != Document::FORMAT).then_some(peek.format)
+    (peek.format != Document::FORMAT).then(|| wire::shown(&peek.format))
 }
