@@ -1,6 +1,7 @@
 //! The policy: where keys are read, what a request needs, and how a denial looks.
 
 mod error;
+mod path;
 mod place;
 mod route;
 mod watch;
@@ -102,6 +103,8 @@ pub struct Forward {
 pub struct Policy {
     config: PolicyConfig,
     watches: Watches,
+    /// Every scope that stands anywhere in it.
+    all_scopes: Vec<Scope>,
 }
 
 impl Policy {
@@ -118,7 +121,9 @@ impl Policy {
             route.check(at, &config.routes)?;
         }
         let watches = Watches::new(&config)?;
-        Ok(Self { config, watches })
+        let scopes_of_routes = config.routes.iter().filter_map(|route| route.scopes.as_ref()).flatten();
+        let all_scopes = config.scopes.iter().chain(scopes_of_routes).cloned().collect();
+        Ok(Self { config, watches, all_scopes })
     }
 
     /// Reads a policy from its JSON text.
@@ -154,7 +159,7 @@ impl Policy {
         if self.config.routes.is_empty() {
             return self.default_rule();
         }
-        route::rule(&self.config.routes, request.method, request.path(), self.default_rule())
+        route::rule(&self.config.routes, &self.all_scopes, request.method, request.path(), self.default_rule())
     }
 
     #[inline]
@@ -168,7 +173,7 @@ impl Default for Policy {
     fn default() -> Self {
         let config = PolicyConfig::default();
         let watches = Watches::new(&config).unwrap_or_default();
-        Self { config, watches }
+        Self { config, watches, all_scopes: Vec::new() }
     }
 }
 
