@@ -1,5 +1,5 @@
 //! The life of a key, step by step, with times to the second.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use gracekey_core::{
     Client, ClientId, CredentialName, Document, End, Generation, Grace, GraceError, KeyId, LifecycleError, Minted,
