@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use gracekey_core::Keyring;
 
-use crate::engine::{Declared, find, on_declared};
+use crate::engine::{Declared, on_declared, probe};
 use crate::valgrind;
 
 /// Each place that a value became public at, with the value where it is a landing.
@@ -23,7 +23,7 @@ pub(crate) fn declared_in<T>(work: impl FnOnce() -> T) -> (T, Declarations) {
 
 /// Where the probes of a look-up land: for each pepper a bucket, and then the place of a record.
 pub(crate) fn landings(ring: &Keyring, key: &[u8]) -> Vec<usize> {
-    let (_, declarations) = declared_in(|| find(ring, key));
+    let (_, declarations) = declared_in(|| probe(ring, key));
     declarations.into_iter().filter(|(place, _)| *place == Declared::Landing).map(|(_, value)| value).collect()
 }
 

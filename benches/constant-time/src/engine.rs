@@ -2,9 +2,9 @@
 //! parts tested, but it refuses to run.
 
 #[cfg(not(gracekey_memcheck))]
-pub(crate) use closed::{Declared, find, on_declared, stored};
+pub(crate) use closed::{Declared, on_declared, probe, stored};
 #[cfg(gracekey_memcheck)]
-pub(crate) use gracekey_core::memcheck::{Declared, find, on_declared, stored};
+pub(crate) use gracekey_core::memcheck::{Declared, on_declared, probe, stored};
 
 /// Whether the engine was built for this harness.
 pub(crate) const OPEN: bool = cfg!(gracekey_memcheck);
@@ -25,7 +25,7 @@ mod closed {
         [Declared::Landing, Declared::Match].iter().map(|_| (core::ptr::null(), 0))
     }
 
-    pub(crate) fn find(_: &Keyring, _: &[u8]) -> Option<u32> {
-        None
+    pub(crate) fn probe(_: &Keyring, _: &[u8]) -> u8 {
+        0
     }
 }

@@ -7,6 +7,7 @@ mod dudect;
 mod engine;
 mod memcheck;
 mod random;
+mod round;
 mod stage;
 mod valgrind;
 mod welch;

@@ -8,7 +8,7 @@ use gracekey_core::Verdict;
 
 use crate::declared::{declared_in, landings};
 use crate::engine::{Declared, stored};
-use crate::stage::{Case, Plan, Stage};
+use crate::stage::{Case, Form, Plan, Stage};
 use crate::valgrind;
 
 /// Runs every kind of key and prints, for each, what memcheck saw.
@@ -17,7 +17,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
         return Err("memcheck is not there; run this by scripts/constant-time.sh".into());
     }
     let veil = |secret: &mut [u8]| valgrind::make_undefined(secret.as_ptr(), secret.len());
-    let stage = Stage::new(Plan { peppers: 2, each: 64, near: 32, misses: 64 }, veil)?;
+    let stage = Stage::new(Plan { seed: 1, peppers: 2, each: 64, forms: &Form::ALL, near: 32, misses: 64 }, veil)?;
     stored(&stage.ring).for_each(|(address, bytes)| valgrind::make_undefined(address, bytes));
     check_veil(&stage)?;
 

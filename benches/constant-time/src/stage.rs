@@ -19,9 +19,12 @@ pub(crate) struct Stage {
 
 /// How many of what.
 pub(crate) struct Plan {
+    /// Another one gives other peppers and other keys.
+    pub(crate) seed: u64,
     pub(crate) peppers: usize,
     /// Generations of each kind that the ring knows.
     pub(crate) each: usize,
+    pub(crate) forms: &'static [Form],
     /// Near misses of each form.
     pub(crate) near: usize,
     /// Other misses of each form.
@@ -78,8 +81,8 @@ pub(crate) const NOW: Timestamp = match Timestamp::from_unix_seconds(1_795_305_6
 impl Stage {
     /// Sets the stage. `veil` gets the secrets of the peppers before anything is derived from them.
     pub(crate) fn new(plan: Plan, veil: fn(&mut [u8])) -> Result<Self, Box<dyn Error>> {
-        let Plan { peppers: count, each, near, misses } = plan;
-        let mut random = Random(1);
+        let Plan { seed, peppers: count, each, forms, near, misses } = plan;
+        let mut random = Random(seed);
         let secrets: Vec<[u8; 32]> = (0..count).map(|_| random.bytes()).collect();
         let mut builder = Builder { open: peppers(&secrets)?, keys: Vec::new(), cases: Vec::new() };
         for kind in [Kind::Current, Kind::Superseded, Kind::Retired, Kind::Revoked] {
@@ -87,7 +90,7 @@ impl Stage {
                 builder.store(kind, random.key().as_bytes().to_vec(), &mut random)?;
             }
         }
-        for form in Form::ALL {
+        for form in forms.iter().copied() {
             for _ in 0..near {
                 let key = missed(form, &mut random);
                 builder.store(Kind::Near(form), key, &mut random)?;

@@ -1,6 +1,8 @@
 //! The run passes on the engine as it is, and fails on one whose comparison stops at the first difference: only so does
 //! passing mean anything.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs and does not get fails it")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -51,7 +53,8 @@ fn planted(root: &Path) -> PathBuf {
     }
     let others = members.map(|member| [member, "/Cargo.toml"].concat());
     let others = others.iter().map(String::as_str);
-    for file in others.chain(["crates/core/README.md", "Cargo.lock", "rust-toolchain.toml", "scripts/constant-time.sh"]) {
+    for file in others.chain(["crates/core/README.md", "Cargo.lock", "rust-toolchain.toml", "scripts/constant-time.sh"])
+    {
         fs::create_dir_all(copy.join(file).parent().unwrap()).unwrap();
         fs::copy(root.join(file), copy.join(file)).unwrap();
     }

@@ -45,9 +45,10 @@ pub fn stored(keyring: &Keyring) -> impl Iterator<Item = (*const u8, usize)> {
     keyring.stored()
 }
 
-/// The look-up alone: everything of a decision up to the declared match, and nothing behind it.
+/// A look-up up to the moment at which its match would be declared: 1 for a key of the ring and 0 for any other. From
+/// there on a decision may go separate ways for the two.
 #[inline(never)]
 #[must_use]
-pub fn find(keyring: &Keyring, key: &[u8]) -> Option<u32> {
-    keyring.find(key).map(|entry| entry.index())
+pub fn probe(keyring: &Keyring, key: &[u8]) -> u8 {
+    keyring.probe(key).unwrap_u8()
 }

@@ -1,6 +1,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use subtle::Choice;
+
 use super::record::Record;
 use crate::secret::{self, Words};
 
@@ -53,10 +55,17 @@ impl Table {
     /// The index of the record with that digest.
     #[inline]
     pub(super) fn find(&self, digest: &Words) -> Option<u32> {
+        let (place, same) = self.probe(digest)?;
+        secret::declassify(same).then(|| u32::try_from(place).ok()).flatten()
+    }
+
+    /// The one place where that digest could stand, and whether it does, which is still a secret.
+    #[inline]
+    pub(super) fn probe(&self, digest: &Words) -> Option<(usize, Choice)> {
         let pilot = *self.pilots.get(secret::landing(spread(digest[0], self.pilots.len())))?;
         let place = secret::landing(place_of(digest, pilot, self.records.len()));
         let record = self.records.get(place)?;
-        secret::declassify(secret::same(&record.digest, digest)).then(|| u32::try_from(place).ok()).flatten()
+        Some((place, secret::same(&record.digest, digest)))
     }
 
     #[inline]
