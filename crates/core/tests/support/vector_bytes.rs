@@ -1,7 +1,9 @@
 use std::fmt;
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+
+#[path = "hex.rs"]
+mod hex;
 
 /// A name in the case in which it came, and a value.
 pub(crate) type Field = (String, Bytes);
@@ -29,21 +31,13 @@ impl<'de> Deserialize<'de> for Bytes {
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case")]
         enum Written {
-            Hex(String),
+            Hex(hex::Hex),
             Repeat((String, usize)),
         }
         match Either::deserialize(deserializer)? {
             Either::Text(text) => Ok(Self(text.into())),
-            Either::Written(Written::Hex(digits)) => {
-                from_hex(&digits).map(Self).ok_or_else(|| D::Error::custom("hex is pairs of 0-9a-f"))
-            }
+            Either::Written(Written::Hex(digits)) => Ok(Self(digits.0)),
             Either::Written(Written::Repeat((text, count))) => Ok(Self(text.repeat(count).into())),
         }
     }
-}
-
-fn from_hex(digits: &str) -> Option<Vec<u8>> {
-    let (pairs, odd) = digits.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    if odd.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
