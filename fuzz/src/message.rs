@@ -1,5 +1,5 @@
 /// The most bytes that a refusal may have, whatever was refused.
-const LONGEST: usize = 1200;
+const LONGEST: usize = 3200;
 
 /// A refusal goes to logs and terminals: one line, of bounded length, whatever bytes were refused.
 pub(crate) fn check(refusal: &impl std::fmt::Display) {

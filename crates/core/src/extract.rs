@@ -154,7 +154,7 @@ fn joined(value: &[u8], scheme: &Scheme) -> bool {
 
 /// Without the optional white space of RFC 9110 §5.6.3 around it.
 #[inline]
-fn trim(value: &[u8]) -> &[u8] {
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
     let mut value = value;
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;

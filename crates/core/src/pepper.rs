@@ -303,7 +303,9 @@ impl fmt::Display for PepperError {
             Self::Empty => f.write_str("the pepper is empty; `gracekey init` makes one"),
             Self::NoId => f.write_str("the pepper has no id; write it as <id>:<base64>, like p1:u3V…"),
             Self::BadId => f.write_str("a pepper's id is 1 to 16 of a-z, 0-9 and -, like p1"),
-            Self::NotBase64 => f.write_str("the pepper is not base64 behind its id; copy all of it, as `gracekey init` wrote it"),
+            Self::NotBase64 => f.write_str(
+                "the pepper is not base64 (with + and /) behind its id; copy all of it, as `gracekey init` wrote it",
+            ),
             Self::TooShort { bytes } => {
                 write!(
                     f,

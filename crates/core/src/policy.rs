@@ -24,7 +24,7 @@ use crate::wire;
 
 /// What an operator writes: the policy as a JSON document, every field with its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct PolicyConfig {
     /// What happens to a request without a good key.
@@ -53,7 +53,7 @@ pub struct PolicyConfig {
 
 /// What happens to a request without a good key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(remote = "Self", rename_all = "lowercase")]
 pub enum Mode {
     /// It is denied.
     #[default]
@@ -68,7 +68,7 @@ pub enum Mode {
 
 /// How the body of a denial is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(remote = "Self", rename_all = "lowercase")]
 pub enum ErrorFormat {
     /// `{"error":…,"error_description":…,"code":…,"timestamp":…}`, in the words of RFC 6750.
     #[default]
@@ -79,7 +79,7 @@ pub enum ErrorFormat {
 
 /// What happens while there is no keyring, or only one older than `max_staleness`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(remote = "Self", rename_all = "lowercase")]
 pub enum FailureMode {
     /// Requests with a key are denied with `unavailable`.
     #[default]
@@ -90,13 +90,16 @@ pub enum FailureMode {
 
 /// The headers that tell the upstream who called. They are set, never added, and copies that a caller sent are removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct Forward {
     /// Carries the client id.
     pub client_id: FieldName,
     /// Carries the key id.
     pub key_id: FieldName,
 }
+
+wire::strict!(object: PolicyConfig, Forward);
+wire::strict!(word: Mode, ErrorFormat, FailureMode);
 
 /// A policy that was checked and can be decided with.
 #[derive(Clone, Debug)]

@@ -1,5 +1,9 @@
 //! What every JSON document of this crate shares: strict fields, texts that are parsed, errors with a path.
 
+mod strict;
+
+pub(crate) use strict::{Derived, number, object, strict, word};
+
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::marker::PhantomData;
@@ -38,11 +42,23 @@ pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
     {
         return Ok(value);
     }
+    if let Some(why) = other_encoding(text) {
+        return Err(Refusal { path: String::new(), line: 1, column: 1, why: why.into(), syntax: true });
+    }
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| Refusal::new(&error.path().to_string(), error.inner()))?;
     reader.end().map_err(|error| Refusal::new("", &error))?;
     Ok(value)
+}
+
+/// What editors put before a text, and JSON does not want (RFC 8259 §8.1).
+fn other_encoding(text: &[u8]) -> Option<&'static str> {
+    match text {
+        [0xEF, 0xBB, 0xBF, ..] => Some("it begins with a byte order mark; save it as UTF-8 without one"),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some("it is UTF-16; save it as UTF-8"),
+        _ => None,
+    }
 }
 
 /// Where a JSON text was refused, and why.
@@ -75,12 +91,27 @@ impl Refusal {
         let why = error.to_string();
         let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
         Self {
-            path: if path == "." { String::new() } else { shown(path) },
+            // A dot is the whole, and a question mark a place that has no name yet.
+            path: if matches!(path, "." | "?") { String::new() } else { shown(path) },
             line: error.line(),
             column: error.column(),
-            why: shown(why),
+            why: shown(&plain(why)),
             syntax: error.is_syntax() || error.is_eof(),
         }
+    }
+}
+
+/// What `serde` says, in the words of JSON rather than of Rust.
+fn plain(why: &str) -> String {
+    let json = |what: &str| match what {
+        "sequence" | "a sequence" => "an array".into(),
+        "map" | "a map" => "an object".into(),
+        what => what.replace("floating point", "number"),
+    };
+    let mismatch = why.strip_prefix("invalid type: ").or_else(|| why.strip_prefix("invalid value: "));
+    match mismatch.and_then(|mismatch| mismatch.rsplit_once(", expected ")) {
+        Some((found, expected)) => alloc::format!("found {}, and it must be {}", json(found), json(expected)),
+        None => why.replacen("unknown variant", "unknown word", 1),
     }
 }
 
@@ -92,7 +123,11 @@ pub(crate) fn shown(text: &str) -> String {
     let len = text.chars().count();
     for (at, char) in text.chars().enumerate() {
         if len <= HEAD + TAIL || at < HEAD || at >= len - TAIL {
-            if char.is_control() { line.extend(char.escape_default()) } else { line.push(char) }
+            match char {
+                '\n' | '\r' | '\t' => line.extend(char.escape_default()),
+                char if char.is_control() => line.push(char::REPLACEMENT_CHARACTER),
+                char => line.push(char),
+            }
         } else if at == HEAD {
             line.push('…');
         }

@@ -10,7 +10,7 @@ use crate::names::{Method, Scope};
 
 /// A rule for some paths and methods: `{"prefix":"/admin","methods":["POST"],"scopes":["admin"]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Route {
     /// The very path, like `/healthz`. Either this or `prefix` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,6 +28,8 @@ pub struct Route {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<Scope>>,
 }
+
+crate::wire::strict!(object: Route);
 
 /// How a route matches a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +55,12 @@ impl Route {
         let (field, path) = match self.matches() {
             Some(PathMatch::Exact(path)) => ("path", path),
             Some(PathMatch::Prefix(path)) => ("prefix", path),
-            None => return Err(PolicyError::field(format!("routes[{at}]"), "a route has either a path or a prefix")),
+            None => {
+                return Err(PolicyError::field(
+                    format!("routes[{at}]"),
+                    "a route has either a path or a prefix; give it one of them",
+                ));
+            }
         };
         let refuse = |field: &str, why: &str| Err(PolicyError::field(format!("routes[{at}].{field}"), why));
         if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -68,9 +75,9 @@ impl Route {
         if self.mode.is_none() && self.scopes.is_none() {
             return refuse("mode", "the route changes nothing; give it a mode or scopes");
         }
-        let twin = |other: &Self| other.matches() == self.matches() && other.methods == self.methods;
+        let twin = |other: &Self| other.matches() == self.matches() && self.has_methods_of(other);
         if routes.iter().take(at).any(twin) {
-            return refuse(field, "an earlier route has the same path and methods");
+            return refuse(field, "an earlier route has the same path and methods; make one of the two");
         }
         Ok(())
     }
@@ -79,6 +86,15 @@ impl Route {
         Rule {
             mode: self.mode.unwrap_or(default.mode),
             scopes: [self.scopes.as_deref().unwrap_or(default.scopes[0]), &[]],
+        }
+    }
+
+    fn has_methods_of(&self, other: &Self) -> bool {
+        match (&self.methods, &other.methods) {
+            (Some(own), Some(others)) => {
+                own.iter().all(|own| others.contains(own)) && others.iter().all(|other| own.contains(other))
+            }
+            (own, others) => own.is_none() && others.is_none(),
         }
     }
 

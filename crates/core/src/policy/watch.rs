@@ -40,12 +40,12 @@ impl Watches {
             ));
         }
         if places.len() > Self::MAX_PLACES {
-            return Err(PolicyError::field("extract_from", "has more than 32 places"));
+            return Err(PolicyError::field("extract_from", "has more than 32 places; leave out those that no caller uses"));
         }
         let mut watches = Self::default();
         for (at, place) in places.iter().enumerate() {
-            if places.iter().take(at).any(|earlier| earlier == place) {
-                return Err(PolicyError::field(format!("extract_from[{at}]"), "stands there twice"));
+            if places.iter().take(at).any(|earlier| is_same(earlier, place)) {
+                return Err(PolicyError::field(format!("extract_from[{at}]"), "stands there twice; remove one of them"));
             }
             watches.place(place, 1 << at).map_err(|why| PolicyError::field(format!("extract_from[{at}]"), why))?;
         }
@@ -117,6 +117,16 @@ impl Watches {
 
     pub(crate) fn cookies(&self) -> &[(ParameterName, u32)] {
         &self.cookies
+    }
+}
+
+/// One place, though its scheme may be written in another case.
+fn is_same(one: &Place, other: &Place) -> bool {
+    match (one, other) {
+        (Place::Header { name, scheme: Some(scheme) }, Place::Header { name: other, scheme: Some(second) }) => {
+            name == other && scheme.as_str().eq_ignore_ascii_case(second.as_str())
+        }
+        _ => one == other,
     }
 }
 
