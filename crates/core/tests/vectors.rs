@@ -1,5 +1,4 @@
 //! Runs every vector through `decide`, with a small reference front end that carries out the verdict.
-#![expect(clippy::panic, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "support/front_end.rs"]
 mod front_end;
