@@ -51,6 +51,16 @@ impl Output {
             .map_err(|error| Failure::refused(format!("the key could not be printed ({error}); {lost}")))
     }
 
+    /// Tells a line of a story: to standard output, or to standard error where a program wants the result.
+    pub(crate) fn tell(&mut self, text: &str) -> Result<(), Failure> {
+        if self.json {
+            self.note(text);
+            return Ok(());
+        }
+        let told = writeln!(self.result, "{text}").and_then(|()| self.result.flush());
+        told.map_err(|error| Failure::refused(format!("nobody reads any more: {error}")))
+    }
+
     /// Says something about what was done, to standard error. That nobody listens is no failure.
     pub(crate) fn note(&mut self, text: &str) {
         let _ = writeln!(self.messages, "{text}").and_then(|()| self.messages.flush());
