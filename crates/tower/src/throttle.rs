@@ -41,10 +41,10 @@ struct Told(Arc<AtomicU64>);
 
 impl Throttle {
     /// So many failures within `per` from one peer are answered as they are, those beyond with 429. The allowance grows
-    /// back evenly over `per`, which is at least a second.
+    /// back evenly over `per`, which is held between a second and a day.
     #[must_use]
     pub fn new(failures: NonZeroU32, per: Duration) -> Self {
-        let each = per.max(Duration::from_secs(1)) / failures.get();
+        let each = per.clamp(Duration::from_secs(1), Duration::from_hours(24)) / failures.get();
         let quota = Quota::with_period(each.max(Duration::from_nanos(1)));
         let quota = quota.unwrap_or_else(|| Quota::per_second(failures)).allow_burst(failures);
         let clock = Told::default();
@@ -102,8 +102,12 @@ impl std::fmt::Debug for Throttle {
 }
 
 impl Told {
+    /// `governor` counts nanoseconds in 64 bits and panics beyond 584 years.
+    const LATEST: i64 = 1 << 33;
+
     fn tell(&self, now: Timestamp) {
-        self.0.store(now.seconds_since(Timestamp::MIN), Ordering::Relaxed);
+        let seconds = now.unix_seconds().clamp(0, Self::LATEST);
+        self.0.store(seconds.unsigned_abs(), Ordering::Relaxed);
     }
 }
 

@@ -42,7 +42,10 @@ async fn every_vector_holds() {
     assert_eq!(wrong, 0, "of {} vectors", vectors.len());
     assert!(vectors.len() >= vector::FEWEST, "only {} vectors, at least {} belong here", vectors.len(), vector::FEWEST);
     for (name, _) in CANNOT_REACH_A_LAYER {
-        assert!(vectors.iter().any(|vector| vector.name == *name), "{name} is no vector any more: take it off the list");
+        assert!(
+            vectors.iter().any(|vector| vector.name == *name),
+            "{name} is no vector any more: take it off the list"
+        );
     }
 }
 
