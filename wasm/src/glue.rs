@@ -17,7 +17,6 @@ use crate::plugin::Plugin;
 use crate::request::{Flow, Stream};
 
 proxy_wasm::main! {{
-    proxy_wasm::set_log_level(LogLevel::Info);
     proxy_wasm::set_root_context(|_| Box::new(Root { plugin: None }));
 }}
 

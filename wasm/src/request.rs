@@ -13,6 +13,9 @@ use crate::plugin::{Plugin, moment};
 #[derive(Debug, Default)]
 pub struct Stream {
     notice: Option<Notice>,
+    /// The content type of an answer without a body. Envoy takes it off where it sees no gRPC in the request itself,
+    /// and it looks for less than the engine does.
+    content_type: Option<String>,
 }
 
 /// What becomes of a request.
@@ -58,13 +61,13 @@ impl Stream {
             Verdict::Denial(denial) => {
                 plugin.meter.denied(denial.reason());
                 record(plugin, denial.entry(), Some(denial.reason()), host);
-                answer(&denial, host);
+                self.content_type = answer(&denial, host);
                 Flow::Stop
             }
         })
     }
 
-    /// Tells the caller of an old key on the successful response.
+    /// Tells the caller of an old key on the successful response, and completes an answer of our own.
     #[inline]
     pub fn on_response<H: Host>(&mut self, host: &H) {
         if let Some(notice) = self.notice.take() {
@@ -72,8 +75,13 @@ impl Stream {
                 host.set_response_header(name, &value);
             }
         }
+        if let Some(content_type) = self.content_type.take() {
+            host.set_response_header(CONTENT_TYPE, &content_type);
+        }
     }
 }
+
+const CONTENT_TYPE: &str = "content-type";
 
 fn not_pseudo((name, _): &(&[u8], &[u8])) -> bool {
     name.first() != Some(&b':')
@@ -132,7 +140,8 @@ fn record<H: Host>(plugin: &Plugin, entry: Option<Entry<'_>>, reason: Option<Rea
     }
 }
 
-fn answer<H: Host>(denial: &Denial<'_>, host: &H) {
+/// Sends the answer to a denied request. Returns its content type, if that must be set once more.
+fn answer<H: Host>(denial: &Denial<'_>, host: &H) -> Option<String> {
     let response = denial.response();
     let headers = response.headers.iter().map(|(name, value)| (*name, value.as_bytes()));
     host.respond(&Answer {
@@ -141,6 +150,8 @@ fn answer<H: Host>(denial: &Denial<'_>, host: &H) {
         headers: &serialize(headers),
         body: response.body.as_bytes(),
     });
+    let content_type = response.headers.into_iter().find(|(name, _)| *name == CONTENT_TYPE);
+    content_type.filter(|_| response.body.is_empty()).map(|(_, value)| value)
 }
 
 #[cold]
