@@ -128,6 +128,15 @@ fn syntax_slip(text: &str, error: &serde_json::Error) -> String {
     if text.contains('\'') && !text.contains('"') {
         return "has single quotes, and JSON wants double ones; put the single ones around the whole: '{\"<key>\":\"<client id>\"}'".into();
     }
+    if text.starts_with("'{") {
+        return "begins with a single quote that no shell took away; leave out the quotes around the braces".into();
+    }
+    if text.starts_with("API_KEYS=") {
+        return "begins with its own name; leave out the API_KEYS= before the brace".into();
+    }
+    if text.contains(['“', '”', '„']) && !text.contains('"') {
+        return "has typographic quotes, and JSON wants straight ones: {\"<key>\":\"<client id>\"}".into();
+    }
     if bytes.first() != Some(&b'{') {
         return format!("is no JSON object ({place}); write {{\"<key>\":\"<client id>\"}}");
     }

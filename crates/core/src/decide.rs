@@ -41,11 +41,11 @@ pub fn decide<'a, 'r, H: Headers<'r>>(
     let presented = extract(policy, request);
     let grant = |entry| Grant::new(policy, rule.mode, entry, now, &presented);
     if rule.mode == Mode::Open {
-        return Verdict::Grant(grant(None));
+        return Verdict::Grant(grant(None)).wiping(presented);
     }
     match judge(policy, held, &rule, &presented, now) {
         Ok(entry) => Verdict::Grant(grant(Some(entry)).sanitized(rule.mode)),
-        Err(refusal) => refused(policy, &rule, refusal, grant(None), request, now),
+        Err(refusal) => refused(policy, &rule, refusal, &presented, now),
     }
     .wiping(presented)
 }
@@ -69,12 +69,11 @@ pub fn decide_scopes<'a, 'r, H: Headers<'r>>(
     now: Option<Timestamp>,
 ) -> Verdict<'a> {
     let rule = Rule { mode: if admitted.enforced { Mode::Strict } else { Mode::Shadow }, scopes: [scopes, &[]] };
-    let nothing = Presented { credential: None, ambiguous: false, places: 0, fields: 0 };
-    let grant = |entry| Grant::new(policy, rule.mode, entry, now, &nothing);
+    let nothing = Presented { grpc: request.is_grpc(), ..Presented::default() };
     let held = admitted.entry.ok_or(Refusal::plain(Reason::Missing));
     match held.and_then(|entry| check_scopes(entry, &rule).map(|()| entry)) {
-        Ok(entry) => Verdict::Grant(grant(Some(entry))),
-        Err(refusal) => refused(policy, &rule, refusal, grant(None), request, now),
+        Ok(entry) => Verdict::Grant(Grant::new(policy, rule.mode, Some(entry), now, &nothing)),
+        Err(refusal) => refused(policy, &rule, refusal, &nothing, now),
     }
 }
 
@@ -84,14 +83,12 @@ pub(crate) struct Refusal<'a> {
     pub(crate) reason: Reason,
     /// The generation that the caller holds, for reasons after the look-up.
     pub(crate) entry: Option<Entry<'a>>,
-    /// Since when, or from when on.
-    pub(crate) at: Option<Timestamp>,
     pub(crate) scopes: [&'a [Scope]; 2],
 }
 
 impl Refusal<'_> {
     pub(crate) fn plain(reason: Reason) -> Self {
-        Self { reason, entry: None, at: None, scopes: [&[], &[]] }
+        Self { reason, entry: None, scopes: [&[], &[]] }
     }
 }
 
@@ -134,9 +131,11 @@ fn malformed_or_joined(credential: &[u8]) -> Reason {
 }
 
 /// Only a key that nobody has is looked at more closely, and its caller reads the same of both.
-#[cold]
 fn unknown_or_malformed(credential: &[u8]) -> Reason {
-    match Shape::of(credential) {
+    if Shape::checksum_fits(credential) {
+        return Reason::Unknown;
+    }
+    match Shape::of_misfit(credential) {
         Shape::Mistyped | Shape::Cut => Reason::Malformed,
         Shape::Gracekey(_) | Shape::Foreign => Reason::Unknown,
     }
@@ -145,7 +144,7 @@ fn unknown_or_malformed(credential: &[u8]) -> Reason {
 /// Times are half-open: at the second of an end it is over, at the second of `not_before` it is on.
 #[inline]
 fn check_times<'a>(entry: Entry<'a>, now: Timestamp) -> Result<(), Refusal<'a>> {
-    let refuse = |reason, at| Err(Refusal { reason, entry: Some(entry), at, scopes: [&[], &[]] });
+    let refuse = |reason| Err(Refusal { reason, entry: Some(entry), scopes: [&[], &[]] });
     if let Some((at, end)) = entry.end()
         && at <= now
     {
@@ -154,46 +153,46 @@ fn check_times<'a>(entry: Entry<'a>, now: Timestamp) -> Result<(), Refusal<'a>> 
             End::Expired => Reason::Expired,
             End::Retired => Reason::Superseded,
         };
-        return refuse(reason, Some(at));
+        return refuse(reason);
     }
     if let Some(at) = entry.not_before()
         && now < at
     {
-        return refuse(Reason::NotYetValid, Some(at));
+        return refuse(Reason::NotYetValid);
     }
     if entry.client_disabled() {
-        return refuse(Reason::ClientDisabled, None);
+        return refuse(Reason::ClientDisabled);
     }
     Ok(())
 }
 
 #[inline]
 fn check_scopes<'a>(entry: Entry<'a>, rule: &Rule<'a>) -> Result<(), Refusal<'a>> {
-    let mut needed = rule.scopes.iter().copied().flatten();
-    if needed.all(|scope| entry.scopes().contains(scope)) {
+    if rule.scopes.iter().all(|needed| needed.iter().all(|scope| entry.scopes().contains(scope))) {
         return Ok(());
     }
-    Err(Refusal { reason: Reason::InsufficientScope, entry: Some(entry), at: None, scopes: rule.scopes })
+    Err(Refusal { reason: Reason::InsufficientScope, entry: Some(entry), scopes: rule.scopes })
 }
 
 /// What becomes of a request without a grant: the mode decides.
-#[cold]
-fn refused<'a, 'r, H: Headers<'r>>(
+#[inline]
+fn refused<'a>(
     policy: &'a Policy,
     rule: &Rule<'a>,
     refusal: Refusal<'a>,
-    anonymous: Grant<'a>,
-    request: &Request<'r, H>,
+    presented: &Presented<'_>,
     now: Option<Timestamp>,
 ) -> Verdict<'a> {
+    let anonymous = || Grant::new(policy, rule.mode, None, now, presented);
     let passes_unverified = policy.config().failure_mode == FailureMode::Allow;
     match (rule.mode, refusal.reason) {
-        (Mode::Shadow, _) => Verdict::Grant(anonymous.shadowing(refusal)),
-        (Mode::Optional, Reason::Missing) => Verdict::Grant(anonymous),
-        (_, Reason::Unavailable) if passes_unverified => {
-            Verdict::Grant(anonymous.shadowing(refusal).sanitized(rule.mode))
+        (Mode::Shadow, _) => Verdict::Grant(anonymous().shadowing(refusal)),
+        (Mode::Optional, Reason::Missing) => Verdict::Grant(anonymous()),
+        // An unknown time denies all the same: it is no lack of a keyring.
+        (_, Reason::Unavailable) if passes_unverified && now.is_some() => {
+            Verdict::Grant(anonymous().shadowing(refusal).sanitized(rule.mode))
         }
-        _ => Verdict::Denial(Denial::new(policy, refusal, request.is_grpc(), now)),
+        _ => Verdict::Denial(Denial::new(policy, refusal, presented.grpc, now)),
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Document {
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Client {
     /// Its name, unique in a document.
     pub client_id: ClientId,
@@ -48,7 +48,7 @@ pub struct Client {
 
 /// One key of a credential. The fields stand in the order of their names, as RFC 8785 wants them for the seal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Generation {
     /// Whose key it is.
     pub client_id: ClientId,
@@ -77,6 +77,8 @@ pub struct Generation {
     #[serde(default)]
     pub superseded_at: Option<Timestamp>,
 }
+
+crate::wire::strict!(object: Client, Generation);
 
 impl Document {
     /// What `format` says of this kind of document.
@@ -117,10 +119,6 @@ pub enum End {
 }
 
 fn generation_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let number = u32::deserialize(deserializer)?;
-    if (1..=Generation::MAX).contains(&number) {
-        Ok(number)
-    } else {
-        Err(serde::de::Error::custom("a generation is a number from 1 to 16777215"))
-    }
+    let number = crate::wire::number(deserializer, 1..=Generation::MAX.into())?;
+    u32::try_from(number).map_err(serde::de::Error::custom)
 }

@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 
 use crate::names::{ParameterName, Scheme};
 use crate::policy::{Policy, Watched};
-use crate::request::{Headers, Request};
+use crate::request::{Headers, Request, is_grpc};
 use crate::secret;
 
 /// What the request presents.
+#[derive(Default)]
 pub(crate) struct Presented<'r> {
     pub(crate) credential: Option<Cow<'r, [u8]>>,
     /// Two different credentials, or one header twice.
@@ -17,16 +18,22 @@ pub(crate) struct Presented<'r> {
     pub(crate) places: u32,
     /// One bit per watched field that the request has.
     pub(crate) fields: u64,
+    /// Whether the call is gRPC, and so wants a trailers-only answer.
+    pub(crate) grpc: bool,
 }
 
 /// Reads all the places, in one pass over the headers.
 #[inline]
 pub(crate) fn extract<'r, H: Headers<'r>>(policy: &Policy, request: &Request<'r, H>) -> Presented<'r> {
     let watches = policy.watches();
-    let mut presented = Presented { credential: None, ambiguous: false, places: 0, fields: 0 };
+    let mut presented = Presented::default();
     for (name, value) in request.headers.clone() {
-        if let Some((field, watched)) = watches.find(name) {
-            presented.field(field, watched, value, watches.cookies());
+        if !watches.may_watch(name) {
+            continue;
+        }
+        match watches.find(name) {
+            Some((field, watched)) => presented.field(field, watched, value, watches.cookies()),
+            None => presented.grpc |= is_grpc(name, value),
         }
     }
     if !watches.queries().is_empty()
@@ -45,7 +52,12 @@ impl<'r> Presented<'r> {
                 if self.fields & bit != 0 {
                     self.ambiguous = true;
                 }
+                let before = self.places;
                 for (scheme, place) in readings {
+                    // The bare reading comes last: what stood behind a scheme is not read again with it.
+                    if scheme.is_none() && self.places != before {
+                        continue;
+                    }
                     match read(value, scheme.as_ref()) {
                         Reading::Nothing => {}
                         Reading::Credential(credential) => self.credential(Cow::Borrowed(credential), *place),
@@ -128,7 +140,7 @@ fn read<'r>(value: &'r [u8], scheme: Option<&Scheme>) -> Reading<'r> {
 #[inline]
 fn behind<'r>(value: &'r [u8], scheme: &[u8]) -> Option<&'r [u8]> {
     let (start, rest) = value.split_at_checked(scheme.len())?;
-    if !start.eq_ignore_ascii_case(scheme) {
+    if start != scheme && !start.eq_ignore_ascii_case(scheme) {
         return None;
     }
     match rest {
@@ -149,7 +161,7 @@ fn joined(value: &[u8], scheme: &Scheme) -> bool {
 
 /// Without the optional white space of RFC 9110 §5.6.3 around it.
 #[inline]
-fn trim(value: &[u8]) -> &[u8] {
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
     let mut value = value;
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;

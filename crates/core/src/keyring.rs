@@ -144,6 +144,17 @@ impl Keyring {
         &self.peppers
     }
 
+    #[cfg(gracekey_memcheck)]
+    pub(crate) fn stored(&self) -> impl Iterator<Item = (*const u8, usize)> {
+        self.table.stored()
+    }
+
+    #[cfg(gracekey_memcheck)]
+    pub(crate) fn probe(&self, key: &[u8]) -> subtle::Choice {
+        let probes = self.peppers.iter().filter_map(|pepper| self.table.probe(&pepper.digest_words(key)));
+        probes.fold(subtle::Choice::from(0), |found, (_, same)| found | same)
+    }
+
     fn text(&self, span: Span) -> &str {
         let start = usize::try_from(span.start).unwrap_or(usize::MAX);
         self.names.get(start..start.saturating_add(span.len.into())).unwrap_or_default()

@@ -82,6 +82,7 @@ impl<'g> Credential<'g> {
     }
 
     /// The generations that have not ended by `now`, the oldest first.
+    #[must_use]
     pub fn live(&self, now: Timestamp) -> impl DoubleEndedIterator<Item = &'g Generation> {
         self.generations.iter().copied().filter(move |generation| generation.is_live(now))
     }

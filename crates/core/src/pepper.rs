@@ -55,17 +55,11 @@ impl Pepper {
         if secret.len() < Self::MIN_BYTES {
             return Err(PepperError::TooShort { bytes: secret.len() });
         }
-        let root = Hmac::<Sha256>::new_from_slice(secret).map_err(|_| PepperError::NotBase64)?;
+        let root = Prepared::new(secret)?;
         let subkey = |label: &[u8]| {
-            let mut hmac = root.clone();
+            let mut hmac = root.0.clone();
             hmac.update(label);
-            let mut block = Zeroizing::new([0_u8; 64]);
-            let subkey = Zeroizing::new(<[u8; 32]>::from(hmac.finalize().into_bytes()));
-            for (to, from) in block.iter_mut().zip(subkey.iter()) {
-                *to = *from;
-            }
-            let key: &hmac::digest::array::Array<u8, _> = (&*block).into();
-            Prepared(Hmac::<Sha256>::new(key))
+            Prepared::subkey(&Zeroizing::new(hmac.finalize().into_bytes().into()))
         };
         Ok(Self { id, digests: subkey(b"gracekey/1 digest"), seals: subkey(b"gracekey/1 seal") })
     }
@@ -189,6 +183,20 @@ impl fmt::Debug for Peppers {
 // === impl Prepared ===
 
 impl Prepared {
+    fn new(secret: &[u8]) -> Result<Self, PepperError> {
+        Hmac::<Sha256>::new_from_slice(secret).map(Self).map_err(|_| PepperError::NotBase64)
+    }
+
+    /// Of a key of 32 bytes, which needs no hashing of its own: it is padded to a block.
+    fn subkey(key: &[u8; 32]) -> Self {
+        let mut block = Zeroizing::new([0_u8; 64]);
+        for (to, from) in block.iter_mut().zip(key) {
+            *to = *from;
+        }
+        let key: &hmac::digest::array::Array<u8, _> = (&*block).into();
+        Self(Hmac::<Sha256>::new(key))
+    }
+
     #[inline]
     fn of(&self, message: &[u8]) -> Words {
         let mut hmac = self.0.clone();
@@ -295,7 +303,9 @@ impl fmt::Display for PepperError {
             Self::Empty => f.write_str("the pepper is empty; `gracekey init` makes one"),
             Self::NoId => f.write_str("the pepper has no id; write it as <id>:<base64>, like p1:u3V…"),
             Self::BadId => f.write_str("a pepper's id is 1 to 16 of a-z, 0-9 and -, like p1"),
-            Self::NotBase64 => f.write_str("the pepper is not base64 behind its id"),
+            Self::NotBase64 => f.write_str(
+                "the pepper is not base64 (with + and /) behind its id; copy all of it, as `gracekey init` wrote it",
+            ),
             Self::TooShort { bytes } => {
                 write!(
                     f,
@@ -310,3 +320,6 @@ impl fmt::Display for PepperError {
 }
 
 impl core::error::Error for PepperError {}
+
+#[cfg(test)]
+mod tests;

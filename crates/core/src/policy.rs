@@ -1,6 +1,7 @@
 //! The policy: where keys are read, what a request needs, and how a denial looks.
 
 mod error;
+mod path;
 mod place;
 mod route;
 mod watch;
@@ -23,7 +24,7 @@ use crate::wire;
 
 /// What an operator writes: the policy as a JSON document, every field with its default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct PolicyConfig {
     /// What happens to a request without a good key.
@@ -52,7 +53,7 @@ pub struct PolicyConfig {
 
 /// What happens to a request without a good key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(remote = "Self", rename_all = "lowercase")]
 pub enum Mode {
     /// It is denied.
     #[default]
@@ -67,7 +68,7 @@ pub enum Mode {
 
 /// How the body of a denial is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(remote = "Self", rename_all = "lowercase")]
 pub enum ErrorFormat {
     /// `{"error":…,"error_description":…,"code":…,"timestamp":…}`, in the words of RFC 6750.
     #[default]
@@ -78,7 +79,7 @@ pub enum ErrorFormat {
 
 /// What happens while there is no keyring, or only one older than `max_staleness`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(remote = "Self", rename_all = "lowercase")]
 pub enum FailureMode {
     /// Requests with a key are denied with `unavailable`.
     #[default]
@@ -89,7 +90,7 @@ pub enum FailureMode {
 
 /// The headers that tell the upstream who called. They are set, never added, and copies that a caller sent are removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct Forward {
     /// Carries the client id.
     pub client_id: FieldName,
@@ -97,11 +98,16 @@ pub struct Forward {
     pub key_id: FieldName,
 }
 
+wire::strict!(object: PolicyConfig, Forward);
+wire::strict!(word: Mode, ErrorFormat, FailureMode);
+
 /// A policy that was checked and can be decided with.
 #[derive(Clone, Debug)]
 pub struct Policy {
     config: PolicyConfig,
     watches: Watches,
+    /// Every scope that stands anywhere in it.
+    all_scopes: Vec<Scope>,
 }
 
 impl Policy {
@@ -118,7 +124,9 @@ impl Policy {
             route.check(at, &config.routes)?;
         }
         let watches = Watches::new(&config)?;
-        Ok(Self { config, watches })
+        let scopes_of_routes = config.routes.iter().filter_map(|route| route.scopes.as_ref()).flatten();
+        let all_scopes = config.scopes.iter().chain(scopes_of_routes).cloned().collect();
+        Ok(Self { config, watches, all_scopes })
     }
 
     /// Reads a policy from its JSON text.
@@ -154,7 +162,7 @@ impl Policy {
         if self.config.routes.is_empty() {
             return self.default_rule();
         }
-        route::rule(&self.config.routes, request.method, request.path(), self.default_rule())
+        route::rule(&self.config.routes, &self.all_scopes, request.method, request.path(), self.default_rule())
     }
 
     #[inline]
@@ -168,7 +176,7 @@ impl Default for Policy {
     fn default() -> Self {
         let config = PolicyConfig::default();
         let watches = Watches::new(&config).unwrap_or_default();
-        Self { config, watches }
+        Self { config, watches, all_scopes: Vec::new() }
     }
 }
 

@@ -13,7 +13,7 @@ pub struct Request<'r, H> {
     pub headers: H,
 }
 
-/// The header fields of a request, walked at most twice.
+/// The header fields of a request.
 pub trait Headers<'r>: Iterator<Item = (&'r [u8], &'r [u8])> + Clone {}
 
 impl<'r, H: Iterator<Item = (&'r [u8], &'r [u8])> + Clone> Headers<'r> for H {}
@@ -35,18 +35,30 @@ impl<'r, H: Headers<'r>> Request<'r, H> {
 
     /// Whether the call is gRPC, and so wants a trailers-only answer.
     pub(crate) fn is_grpc(&self) -> bool {
-        self.headers.clone().any(|(name, value)| {
-            name.eq_ignore_ascii_case(b"content-type")
-                && value.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/grpc"))
-                // application/grpc-web is answered by a body, not by trailers.
-                && !matches!(value.get(16..20), Some(rest) if rest.eq_ignore_ascii_case(b"-web"))
-        })
+        self.headers.clone().any(|(name, value)| is_grpc(name, value))
     }
 }
 
 /// Neither headers nor target are shown: both may hold a key.
 impl<H> fmt::Debug for Request<'_, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("method", &format_args!("{}", self.method.escape_ascii())).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("method", &format_args!("{}", self.method.escape_ascii()))
+            .finish_non_exhaustive()
     }
+}
+
+/// The one header that tells gRPC from HTTP.
+pub(crate) const CONTENT_TYPE: &[u8] = b"content-type";
+
+/// Whether it is the header that makes a call gRPC: `application/grpc` and its kin like `application/grpc+proto`, but not
+/// `application/grpc-web`, which is answered by a body and not by trailers.
+#[inline]
+pub(crate) fn is_grpc(name: &[u8], value: &[u8]) -> bool {
+    if name != CONTENT_TYPE && !name.eq_ignore_ascii_case(CONTENT_TYPE) {
+        return false;
+    }
+    let Some((kind, subtype)) = value.split_at_checked(b"application/".len()) else { return false };
+    let begins = |text: &[u8]| subtype.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text));
+    begins(b"grpc") && !begins(b"grpc-web") && kind.eq_ignore_ascii_case(b"application/")
 }

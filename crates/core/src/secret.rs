@@ -34,7 +34,17 @@ pub(crate) fn same(left: &Words, right: &Words) -> Choice {
 /// Declares the outcome of a comparison public: from here on the code may branch on it.
 #[inline]
 pub(crate) fn declassify(outcome: Choice) -> bool {
+    #[cfg(gracekey_memcheck)]
+    let outcome = crate::memcheck::public(crate::memcheck::Declared::Match, [outcome.unwrap_u8()]) == [1];
     outcome.into()
+}
+
+/// Declares public where a probe lands: from here on it may be an address. Only the pepper's owner can predict it.
+#[inline]
+pub(crate) fn landing(place: usize) -> usize {
+    #[cfg(gracekey_memcheck)]
+    let place = usize::from_ne_bytes(crate::memcheck::public(crate::memcheck::Declared::Landing, place.to_ne_bytes()));
+    place
 }
 
 /// Whether two credentials of one request are the same. The time depends on their lengths alone.

@@ -1,5 +1,7 @@
 //! Time as the engine knows it: whole seconds, handed in from outside.
 
+mod rfc3339;
+
 use core::fmt;
 use core::str::FromStr;
 
@@ -46,10 +48,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_second(self.0) {
-            Ok(moment) => write!(f, "{moment}"),
-            Err(_) => write!(f, "{} s since 1970", self.0),
-        }
+        rfc3339::write(self.0, f)
     }
 }
 
@@ -63,11 +62,7 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, TimestampError> {
-        let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError::NotRfc3339)?;
-        if moment.subsec_nanosecond() != 0 {
-            return Err(TimestampError::Fraction);
-        }
-        Self::from_unix_seconds(moment.as_second()).ok_or(TimestampError::OutOfRange)
+        Self::from_unix_seconds(rfc3339::read(text)?).ok_or(TimestampError::OutOfRange)
     }
 }
 
@@ -87,8 +82,12 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimestampError {
-    /// Not a time of RFC 3339 with an offset.
+    /// Not a time of RFC 3339.
     NotRfc3339,
+    /// A time that does not say in which zone it is.
+    NoOffset,
+    /// A day, an hour or a second that does not exist. Leap seconds are none of ours: UTC in seconds has no place for one.
+    NoSuchMoment,
     /// A time with a fraction of a second.
     Fraction,
     /// A time before year 0 or after year 9999.
@@ -99,8 +98,10 @@ impl fmt::Display for TimestampError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotRfc3339 => "not a time of RFC 3339, write it like 2026-11-22T02:00:00Z",
-            Self::Fraction => "a time with a fraction of a second, give whole seconds",
-            Self::OutOfRange => "a time outside years 0 to 9999",
+            Self::NoOffset => "a time without a zone, end it with Z for UTC like 2026-11-22T02:00:00Z, or with +01:00",
+            Self::NoSuchMoment => "no such day or hour, write one that exists like 2026-11-22T02:00:00Z",
+            Self::Fraction => "a time with a fraction of a second, give whole seconds like 2026-11-22T02:00:00Z",
+            Self::OutOfRange => "a time outside years 0 to 9999 of UTC; for no end at all write null",
         })
     }
 }
@@ -142,6 +143,10 @@ impl FromStr for Seconds {
 
     fn from_str(text: &str) -> Result<Self, SecondsError> {
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        // A sign parses as a number, too.
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(SecondsError);
+        }
         let unit = match text.strip_prefix(digits) {
             Some("s") => 1,
             Some("m") => Self::MINUTE.0,

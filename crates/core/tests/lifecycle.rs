@@ -1,4 +1,5 @@
 //! The life of a key, step by step, with times to the second.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use gracekey_core::{
     Client, ClientId, CredentialName, Document, End, Generation, Grace, GraceError, KeyId, LifecycleError, Minted,
@@ -282,6 +283,18 @@ fn a_client_is_disabled_and_enabled() {
     assert_eq!(document.disable_client(&client_id, true, at(2)), Ok(false));
     assert_eq!(document.disable_client(&client_id, false, at(3)), Ok(true));
     assert_eq!((document.clients[0].disabled, document.epoch, document.issued_at), (false, 4, at(3)));
+}
+
+#[test]
+fn scopes_belong_to_the_client() {
+    let (client_id, _) = names();
+    let mut document = issued();
+    let scopes = vec!["logs:write".parse().unwrap()];
+    assert_eq!(document.set_scopes(&client_id, scopes.clone(), at(1)), Ok(true));
+    assert_eq!((&document.clients[0].scopes, document.epoch), (&scopes, 3));
+    assert_eq!(document.set_scopes(&client_id, scopes, at(2)), Ok(false));
+    let stranger: ClientId = "stranger".parse().unwrap();
+    assert!(document.set_scopes(&stranger, Vec::new(), at(2)).is_err());
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl fmt::Display for DocumentError {
             Self::Cut { line } => {
                 write!(f, "the keyring document ends in the middle, on line {line}: it was cut; write it again")
             }
-            Self::NotJson { why } => write!(f, "the keyring document is not JSON: {why}"),
+            Self::NotJson { why } => write!(f, "the keyring document is not JSON: {why}; give the file that `gracekey` wrote"),
             Self::Format { found } => {
                 write!(f, "the keyring document has format `{found}`, and this build reads `{}`", super::Document::FORMAT)?;
                 f.write_str("; use a build that knows it, or export the document in the older format")

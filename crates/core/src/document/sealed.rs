@@ -20,7 +20,7 @@ pub struct SealedDocument {
 
 /// The members of a document at its top level.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 struct Wire {
     #[serde(rename = "format")]
     _format: Format,
@@ -34,6 +34,18 @@ struct Wire {
 }
 
 struct Format;
+
+impl wire::Derived for Wire {
+    fn derived<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Wire {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        wire::object(deserializer)
+    }
+}
 
 impl SealedDocument {
     /// Reads the JSON text of a document.
@@ -142,8 +154,7 @@ impl<'de> Deserialize<'de> for Format {
 }
 
 fn epoch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let epoch = u64::deserialize(deserializer)?;
-    if epoch <= Document::MAX_EPOCH { Ok(epoch) } else { Err(D::Error::custom("an epoch is at most 9007199254740991")) }
+    wire::number(deserializer, 0..=Document::MAX_EPOCH)
 }
 
 /// The `format` of a JSON object, if it has one that is not ours: asked before any other refusal is told.
@@ -153,5 +164,5 @@ fn other_format(text: &[u8]) -> Option<String> {
         format: String,
     }
     let peek: Peek = serde_json::from_slice(text).ok()?;
-    (peek.format != Document::FORMAT).then_some(peek.format)
+    (peek.format != Document::FORMAT).then(|| wire::shown(&peek.format))
 }

@@ -2,12 +2,8 @@
 
 use alloc::string::String;
 
-use crc::{CRC_32_ISO_HDLC, Crc, Table};
-
 use super::CHECKSUM;
-
-/// CRC-32 (IEEE), which its catalogue calls ISO-HDLC, over 16 bytes at a time.
-static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
+use super::crc::crc32;
 
 const ALPHABET: [u8; 62] = *b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -23,9 +19,16 @@ pub(super) fn push_checksum(text: &mut String) {
     }
 }
 
+/// Whether the 6 characters are the checksum of `bytes`. Of no meaning when they are not all base62.
+#[inline]
+pub(super) fn checksum_fits(bytes: &[u8], checksum: &[u8; CHECKSUM]) -> bool {
+    // Read rather than written: multiplications take less time than divisions.
+    value(checksum) == u64::from(crc32(bytes))
+}
+
 /// CRC-32 (IEEE) as 6 characters of base62.
-pub(super) fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    let mut rest = CRC.checksum(bytes);
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
+    let mut rest = crc32(bytes);
     let mut digits = [b'0'; CHECKSUM];
     for at in digits.iter_mut().rev() {
         *at = digit(rest);
@@ -38,4 +41,38 @@ pub(super) fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
 fn digit(value: u32) -> u8 {
     let at = usize::try_from(value % 62).unwrap_or(0);
     ALPHABET.get(at).copied().unwrap_or(b'0')
+}
+
+/// What the digits are worth together, without a branch or a table.
+#[inline]
+fn value(digits: &[u8; CHECKSUM]) -> u64 {
+    /// One in the byte of each digit.
+    const EACH: u64 = 0x0101_0101_0101;
+    let [first, second, third, fourth, fifth, sixth] = *digits;
+    let text = u64::from_be_bytes([0, 0, first, second, third, fourth, fifth, sixth]);
+    let letters = text >> 6 & EACH;
+    let small_letters = text >> 5 & letters;
+    let gaps = 7 * letters + 6 * small_letters;
+    let values = text.wrapping_sub(u64::from(b'0') * EACH).wrapping_sub(gaps);
+    values.to_be_bytes().into_iter().fold(0, |sum, digit| sum * 62 + u64::from(digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_reads_as_it_was_written() {
+        for text in ["", "sk_live_3fK9aB2c_", "another text", "zzz", "The quick brown fox jumps over the lazy dog"] {
+            assert!(checksum_fits(text.as_bytes(), &checksum(text.as_bytes())), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_character_is_worth_its_place_in_the_alphabet() {
+        for (place, character) in (0_u64..).zip(ALPHABET) {
+            assert_eq!(value(&[b'0', b'0', b'0', b'0', b'1', character]), 62 + place);
+            assert_eq!(value(&[character, b'0', b'0', b'0', b'0', b'0']), place * 62_u64.pow(5));
+        }
+    }
 }

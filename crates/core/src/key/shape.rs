@@ -18,14 +18,22 @@ impl Shape {
     /// Reads the shape from the right, since a prefix holds `_` itself.
     #[must_use]
     pub fn of(key: &[u8]) -> Self {
-        let Some((body, sum)) = key.split_last_chunk::<CHECKSUM>() else { return Self::Foreign };
-        let whole = body.split_last_chunk::<SECRET>().and_then(|(head, secret)| Some((named(head)?, secret)));
-        match whole {
-            Some((id, secret)) if all_alphanumeric(secret) && all_alphanumeric(sum) => {
-                if base62::checksum(body) == *sum { Self::Gracekey(id) } else { Self::Mistyped }
-            }
-            _ => Self::cut_or_foreign(key),
+        match id(key) {
+            Some(id) if Self::checksum_fits(key) => Self::Gracekey(id),
+            _ => Self::of_misfit(key),
         }
+    }
+
+    /// Whether a key ends in its own checksum.
+    #[inline]
+    pub(crate) fn checksum_fits(key: &[u8]) -> bool {
+        key.split_last_chunk().is_some_and(|(body, sum)| base62::checksum_fits(body, sum))
+    }
+
+    /// The shape of a key that does not end in its checksum.
+    #[inline]
+    pub(crate) fn of_misfit(key: &[u8]) -> Self {
+        if id(key).is_some() { Self::Mistyped } else { Self::cut_or_foreign(key) }
     }
 
     #[cold]
@@ -34,6 +42,13 @@ impl Shape {
         let head = key.get(..key.len() - tail.len()).unwrap_or_default();
         if all_alphanumeric(tail) && named(head).is_some() { Self::Cut } else { Self::Foreign }
     }
+}
+
+/// The key id of a key that has all its parts, whether the checksum fits or not.
+#[inline]
+fn id(key: &[u8]) -> Option<KeyId> {
+    let (head, tail) = key.split_last_chunk::<{ SECRET + CHECKSUM }>()?;
+    named(head).filter(|_| all_alphanumeric(tail))
 }
 
 /// The key id of `<prefix>_<key id>_`.

@@ -1,6 +1,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use subtle::Choice;
+
 use super::record::Record;
 use crate::secret::{self, Words};
 
@@ -53,15 +55,28 @@ impl Table {
     /// The index of the record with that digest.
     #[inline]
     pub(super) fn find(&self, digest: &Words) -> Option<u32> {
-        let pilot = *self.pilots.get(spread(digest[0], self.pilots.len()))?;
-        let place = place_of(digest, pilot, self.records.len());
+        let (place, same) = self.probe(digest)?;
+        secret::declassify(same).then(|| u32::try_from(place).ok()).flatten()
+    }
+
+    /// The one place where that digest could stand, and whether it does, which is still a secret.
+    #[inline]
+    pub(super) fn probe(&self, digest: &Words) -> Option<(usize, Choice)> {
+        let pilot = *self.pilots.get(secret::landing(spread(digest[0], self.pilots.len())))?;
+        let place = secret::landing(place_of(digest, pilot, self.records.len()));
         let record = self.records.get(place)?;
-        secret::declassify(secret::same(&record.digest, digest)).then(|| u32::try_from(place).ok()).flatten()
+        Some((place, secret::same(&record.digest, digest)))
     }
 
     #[inline]
     pub(super) fn record(&self, index: u32) -> Option<&Record> {
         self.records.get(usize::try_from(index).ok()?)
+    }
+
+    #[cfg(gracekey_memcheck)]
+    pub(super) fn stored(&self) -> impl Iterator<Item = (*const u8, usize)> {
+        let digests = self.records.iter().map(|record| (record.digest.as_ptr().cast(), size_of::<Words>()));
+        digests.chain(self.pilots.iter().map(|pilot| ((&raw const *pilot).cast(), size_of::<u16>())))
     }
 
     /// The indices of all records that are no fillers.

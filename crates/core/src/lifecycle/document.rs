@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use super::{Credential, Grace, LifecycleError, Minted, Rotation};
 use crate::document::{Client, Document, Generation};
 use crate::key::KeyId;
-use crate::names::{ClientId, CredentialName};
+use crate::names::{ClientId, CredentialName, Scope};
 use crate::secret;
 use crate::time::{Seconds, Timestamp};
 
@@ -58,16 +58,20 @@ impl Document {
         disabled: bool,
         now: Timestamp,
     ) -> Result<bool, LifecycleError> {
-        let known = self.client(client_id).map(|client| client.disabled);
-        let known = known.ok_or_else(|| LifecycleError::UnknownClient { client_id: client_id.clone() })?;
-        if known == disabled {
-            return Ok(false);
-        }
-        self.advance(now)?;
-        for client in self.clients.iter_mut().filter(|client| client.client_id == *client_id) {
-            client.disabled = disabled;
-        }
-        Ok(true)
+        self.change_client(client_id, now, |client| client.disabled = disabled)
+    }
+
+    /// Says what all keys of a client may do from now on. Says whether that changed anything.
+    ///
+    /// # Errors
+    /// [`LifecycleError::UnknownClient`].
+    pub fn set_scopes(
+        &mut self,
+        client_id: &ClientId,
+        scopes: Vec<Scope>,
+        now: Timestamp,
+    ) -> Result<bool, LifecycleError> {
+        self.change_client(client_id, now, |client| client.scopes = scopes)
     }
 
     /// Adds the first generation of a credential, or the next one after all others have ended.
@@ -184,6 +188,27 @@ impl Document {
         self.epoch += 1;
         self.issued_at = now;
         Ok(())
+    }
+
+    fn change_client(
+        &mut self,
+        client_id: &ClientId,
+        now: Timestamp,
+        change: impl FnOnce(&mut Client),
+    ) -> Result<bool, LifecycleError> {
+        let place = self.clients.iter().position(|client| client.client_id == *client_id);
+        let known = place.and_then(|place| self.clients.get(place));
+        let known = known.ok_or_else(|| LifecycleError::UnknownClient { client_id: client_id.clone() })?;
+        let mut changed = known.clone();
+        change(&mut changed);
+        if changed == *known {
+            return Ok(false);
+        }
+        self.advance(now)?;
+        if let Some(client) = place.and_then(|place| self.clients.get_mut(place)) {
+            *client = changed;
+        }
+        Ok(true)
     }
 
     fn replace(&mut self, changed: &Generation) {

@@ -9,6 +9,11 @@ use crate::wire::Refusal;
 pub enum PolicyError {
     /// The text is empty.
     Empty,
+    /// It ends in the middle.
+    Cut {
+        /// Where it ends, counted from 1.
+        line: usize,
+    },
     /// The text is no JSON.
     NotJson {
         /// What the reader says, with line and column.
@@ -31,6 +36,8 @@ impl PolicyError {
     pub(super) fn from_refusal(refusal: Refusal, text: &[u8]) -> Self {
         if text.iter().all(u8::is_ascii_whitespace) {
             Self::Empty
+        } else if refusal.syntax && refusal.why.starts_with("EOF") {
+            Self::Cut { line: refusal.line }
         } else if refusal.syntax {
             Self::NotJson { why: alloc::format!("{refusal}") }
         } else {
@@ -44,7 +51,10 @@ impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the policy is empty; write {} for the defaults"),
-            Self::NotJson { why } => write!(f, "the policy is not JSON: {why}"),
+            Self::Cut { line } => {
+                write!(f, "the policy ends in the middle, on line {line}: it was cut; write it again")
+            }
+            Self::NotJson { why } => write!(f, "the policy is not JSON: {why}; write an object, {{}} for the defaults"),
             Self::Field { path, why } if path.is_empty() => write!(f, "the policy: {why}"),
             Self::Field { path, why } => write!(f, "{path}: {why}"),
         }

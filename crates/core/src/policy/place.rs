@@ -48,7 +48,7 @@ impl fmt::Display for Place {
 
 /// A place as JSON: `{"header":"authorization","scheme":"Bearer"}`, `{"query":"api_key"}` or `{"cookie":"api_key"}`.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 struct PlaceWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     header: Option<FieldName>,
@@ -59,6 +59,8 @@ struct PlaceWire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cookie: Option<ParameterName>,
 }
+
+crate::wire::strict!(object: PlaceWire);
 
 impl TryFrom<PlaceWire> for Place {
     type Error = &'static str;

@@ -1,16 +1,16 @@
-use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::path::{Reading, other_end, reading};
 use super::{Mode, PolicyError, Rule};
 use crate::names::{Method, Scope};
 
 /// A rule for some paths and methods: `{"prefix":"/admin","methods":["POST"],"scopes":["admin"]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Route {
     /// The very path, like `/healthz`. Either this or `prefix` is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,6 +28,8 @@ pub struct Route {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<Scope>>,
 }
+
+crate::wire::strict!(object: Route);
 
 /// How a route matches a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +55,18 @@ impl Route {
         let (field, path) = match self.matches() {
             Some(PathMatch::Exact(path)) => ("path", path),
             Some(PathMatch::Prefix(path)) => ("prefix", path),
-            None => return Err(PolicyError::field(format!("routes[{at}]"), "a route has either a path or a prefix")),
+            None => {
+                return Err(PolicyError::field(
+                    format!("routes[{at}]"),
+                    "a route has either a path or a prefix; give it one of them",
+                ));
+            }
         };
         let refuse = |field: &str, why: &str| Err(PolicyError::field(format!("routes[{at}].{field}"), why));
         if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return refuse(field, "a path begins with / and is visible ASCII");
         }
-        if path.contains(['?', '#', ';', '\\']) || normal(path.as_bytes()) != path.as_bytes() {
+        if path.contains(['?', '#', ';', '\\']) || reading(path.as_bytes()) != Reading::Plain {
             return refuse(field, "a path stands in its normal form: no query, no ; or \\, no %, no //, no /. and /..");
         }
         if self.methods.as_ref().is_some_and(Vec::is_empty) {
@@ -68,11 +75,27 @@ impl Route {
         if self.mode.is_none() && self.scopes.is_none() {
             return refuse("mode", "the route changes nothing; give it a mode or scopes");
         }
-        let twin = |other: &Self| other.matches() == self.matches() && other.methods == self.methods;
+        let twin = |other: &Self| other.matches() == self.matches() && self.has_methods_of(other);
         if routes.iter().take(at).any(twin) {
-            return refuse(field, "an earlier route has the same path and methods");
+            return refuse(field, "an earlier route has the same path and methods; make one of the two");
         }
         Ok(())
+    }
+
+    fn rule<'p>(&'p self, default: Rule<'p>) -> Rule<'p> {
+        Rule {
+            mode: self.mode.unwrap_or(default.mode),
+            scopes: [self.scopes.as_deref().unwrap_or(default.scopes[0]), &[]],
+        }
+    }
+
+    fn has_methods_of(&self, other: &Self) -> bool {
+        match (&self.methods, &other.methods) {
+            (Some(own), Some(others)) => {
+                own.iter().all(|own| others.contains(own)) && others.iter().all(|other| own.contains(other))
+            }
+            (own, others) => own.is_none() && others.is_none(),
+        }
     }
 
     /// How well it fits, larger is better: length of the path, then an exact one, then one with methods.
@@ -92,16 +115,28 @@ impl Route {
     }
 }
 
-/// The rule for a request. A path that is not in normal form could be read in two ways by what stands behind, so it must
-/// satisfy both: the stricter mode and the scopes of each.
-pub(super) fn rule<'p>(routes: &'p [Route], method: &[u8], path: &[u8], default: Rule<'p>) -> Rule<'p> {
+/// The rule for a request. What stands behind may read a path in more ways than one, and so the strictest of them counts:
+/// the strictest mode, and the scopes of each.
+pub(super) fn rule<'p>(
+    routes: &'p [Route],
+    all: &'p [Scope],
+    method: &[u8],
+    path: &[u8],
+    default: Rule<'p>,
+) -> Rule<'p> {
     let written = lookup(routes, method, path, default);
-    match normal(path) {
-        Cow::Borrowed(_) => written,
-        Cow::Owned(normal) => {
-            let meant = lookup(routes, method, &normal, default);
-            let mode = if strictness(meant.mode) > strictness(written.mode) { meant.mode } else { written.mode };
-            Rule { mode, scopes: [written.scopes[0], meant.scopes[0]] }
+    match reading(path) {
+        Reading::Plain => written,
+        Reading::Also(other) => {
+            let trimmed = other_end(&other);
+            let fits = |route: &Route, path| route.fit(method, path).is_some();
+            // Servers may stop anywhere between the two readings, so each route on the way counts, not the longest alone.
+            let hidden = |route: &&Route| !fits(route, path) && (fits(route, &other) || fits(route, &trimmed));
+            routes.iter().filter(hidden).fold(written, |rule, route| rule.and(route.rule(default), all))
+        }
+        Reading::Climbing => {
+            let modes = routes.iter().filter_map(|route| route.mode);
+            Rule { mode: modes.fold(default.mode, stricter), scopes: [all, &[]] }
         }
     }
 }
@@ -110,52 +145,33 @@ fn lookup<'p>(routes: &'p [Route], method: &[u8], path: &[u8], default: Rule<'p>
     let fits = routes.iter().filter_map(|route| route.fit(method, path).map(|fit| (fit, route)));
     match fits.max_by_key(|(fit, _)| *fit) {
         None => default,
-        Some((_, route)) => Rule {
-            mode: route.mode.unwrap_or(default.mode),
-            scopes: [route.scopes.as_deref().unwrap_or(default.scopes[0]), &[]],
-        },
+        Some((_, route)) => route.rule(default),
     }
 }
 
-fn strictness(mode: Mode) -> u8 {
-    match mode {
+impl<'p> Rule<'p> {
+    /// Both rules at once. Where more than two sets of scopes meet, all that the policy names are needed.
+    fn and(self, other: Self, all: &'p [Scope]) -> Self {
+        let mode = stricter(self.mode, other.mode);
+        let [first, second] = self.scopes;
+        let [more, _] = other.scopes;
+        let scopes = if more.is_empty() || more == first || more == second {
+            self.scopes
+        } else if second.is_empty() {
+            [first, more]
+        } else {
+            [all, &[]]
+        };
+        Self { mode, scopes }
+    }
+}
+
+fn stricter(one: Mode, other: Mode) -> Mode {
+    let strictness = |mode| match mode {
         Mode::Open => 0,
         Mode::Shadow => 1,
         Mode::Optional => 2,
         Mode::Strict => 3,
-    }
-}
-
-/// The path as a lenient server might read it: percent-decoded, `\` as `/`, without parameters behind `;`, without
-/// empty and dot segments (RFC 3986 §5.2.4). Borrowed when nothing of that applies.
-fn normal(path: &[u8]) -> Cow<'_, [u8]> {
-    let odd = path.iter().any(|byte| matches!(byte, b'%' | b'\\' | b';'));
-    let dots = path.windows(2).any(|pair| matches!(pair, b"//" | b"/."));
-    if !odd && !dots {
-        return Cow::Borrowed(path);
-    }
-    let mut decoded = path.to_vec();
-    // Twice, since a proxy and the server behind it may each decode once.
-    for _ in 0..2 {
-        decoded = crate::extract::percent_decoded(&decoded, false).into_owned();
-    }
-    let mut segments: Vec<&[u8]> = Vec::new();
-    let slash = |byte: &u8| matches!(byte, b'/' | b'\\');
-    for segment in decoded.split(slash) {
-        let segment = segment.split(|byte| *byte == b';').next().unwrap_or_default();
-        match segment {
-            b"" | b"." => {}
-            b".." => drop(segments.pop()),
-            _ => segments.push(segment),
-        }
-    }
-    let mut normal = Vec::with_capacity(decoded.len());
-    for segment in &segments {
-        normal.push(b'/');
-        normal.extend_from_slice(segment);
-    }
-    if normal.is_empty() || decoded.last().is_some_and(slash) {
-        normal.push(b'/');
-    }
-    Cow::Owned(normal)
+    };
+    if strictness(other) > strictness(one) { other } else { one }
 }

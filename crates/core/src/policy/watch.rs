@@ -3,11 +3,12 @@ use alloc::vec::Vec;
 
 use super::{Place, PolicyConfig, PolicyError};
 use crate::names::{FieldName, ParameterName, Scheme};
+use crate::request::CONTENT_TYPE;
 
 /// The header fields that a decision looks at, prepared so that all others are passed over at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watches {
-    /// One bit for each length that a watched name has.
+    /// One bit for each length that a watched name has, and `content-type`, which tells gRPC from HTTP.
     lengths: u64,
     fields: Vec<FieldName>,
     /// What each of `fields` is watched for.
@@ -40,12 +41,18 @@ impl Watches {
             ));
         }
         if places.len() > Self::MAX_PLACES {
-            return Err(PolicyError::field("extract_from", "has more than 32 places"));
+            return Err(PolicyError::field(
+                "extract_from",
+                "has more than 32 places; leave out those that no caller uses",
+            ));
         }
-        let mut watches = Self::default();
+        let mut watches = Self { lengths: length_bit(CONTENT_TYPE.len()), ..Self::default() };
         for (at, place) in places.iter().enumerate() {
-            if places.iter().take(at).any(|earlier| earlier == place) {
-                return Err(PolicyError::field(format!("extract_from[{at}]"), "stands there twice"));
+            if places.iter().take(at).any(|earlier| is_same(earlier, place)) {
+                return Err(PolicyError::field(
+                    format!("extract_from[{at}]"),
+                    "stands there twice; remove one of them",
+                ));
             }
             watches.place(place, 1 << at).map_err(|why| PolicyError::field(format!("extract_from[{at}]"), why))?;
         }
@@ -69,7 +76,10 @@ impl Watches {
             Place::Header { name, scheme } => {
                 let known = self.fields.iter().position(|field| field == name);
                 match known.and_then(|at| self.watched.get_mut(at)) {
-                    Some(Watched::Key(readings)) => readings.push((scheme.clone(), bit)),
+                    Some(Watched::Key(readings)) => {
+                        readings.push((scheme.clone(), bit));
+                        readings.sort_by_key(|(scheme, _)| scheme.is_none());
+                    }
                     _ => self.field(name, Watched::Key(alloc::vec![(scheme.clone(), bit)])),
                 }
             }
@@ -90,13 +100,18 @@ impl Watches {
         self.watched.push(watched);
     }
 
+    /// Whether a header of that name may be looked at. Most others are passed over for their length alone.
+    #[inline]
+    pub(crate) fn may_watch(&self, name: &[u8]) -> bool {
+        self.lengths & length_bit(name.len()) != 0
+    }
+
     /// The index of a header among [`Watches::fields`], and what it is watched for.
     #[inline]
     pub(crate) fn find(&self, name: &[u8]) -> Option<(usize, &Watched)> {
-        if self.lengths & length_bit(name.len()) == 0 {
-            return None;
-        }
-        let at = self.fields.iter().position(|field| field.as_str().as_bytes().eq_ignore_ascii_case(name))?;
+        // Most front ends hand over lower-case names, which compare faster.
+        let same = |own: &[u8]| own == name || own.eq_ignore_ascii_case(name);
+        let at = self.fields.iter().position(|field| same(field.as_str().as_bytes()))?;
         self.watched.get(at).map(|watched| (at, watched))
     }
 
@@ -114,6 +129,16 @@ impl Watches {
 
     pub(crate) fn cookies(&self) -> &[(ParameterName, u32)] {
         &self.cookies
+    }
+}
+
+/// One place, though its scheme may be written in another case.
+fn is_same(one: &Place, other: &Place) -> bool {
+    match (one, other) {
+        (Place::Header { name, scheme: Some(scheme) }, Place::Header { name: other, scheme: Some(second) }) => {
+            name == other && scheme.as_str().eq_ignore_ascii_case(second.as_str())
+        }
+        _ => one == other,
     }
 }
 

@@ -71,7 +71,10 @@ impl<'a> Denial<'a> {
     /// What the caller reads: one sentence of visible ASCII without double quotes.
     #[must_use]
     pub fn description(&self) -> Cow<'static, str> {
-        let since = |what: &str| match self.refusal.at {
+        let entry = self.refusal.entry;
+        let from = entry.and_then(Entry::not_before);
+        let end = entry.and_then(Entry::end).map(|(at, _)| at);
+        let moment = |what: &str, at: Option<Timestamp>| match at {
             Some(at) => Cow::Owned(format!("This API key {what} {at}.")),
             None => Cow::Borrowed("This API key is no longer valid."),
         };
@@ -79,10 +82,10 @@ impl<'a> Denial<'a> {
             Reason::Missing => format!("An API key is needed: send it as {}.", places(self.policy)).into(),
             Reason::Ambiguous => "Two different API keys were sent, or one header twice: send exactly one.".into(),
             Reason::Malformed | Reason::Unknown => "This API key is not valid.".into(),
-            Reason::NotYetValid => since("is valid only from"),
-            Reason::Superseded => since("was rotated and stopped working at"),
-            Reason::Expired => since("expired at"),
-            Reason::Revoked => since("was revoked at"),
+            Reason::NotYetValid => moment("is valid only from", from),
+            Reason::Superseded => moment("was rotated and stopped working at", end),
+            Reason::Expired => moment("expired at", end),
+            Reason::Revoked => moment("was revoked at", end),
             Reason::ClientDisabled => "The client of this API key is disabled.".into(),
             Reason::InsufficientScope => format!("This request needs the scope {}.", self.scopes(" and ")).into(),
             Reason::Throttled => {

@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use super::Grant;
-use crate::extract::{percent_decoded, split_once};
+use crate::extract::{percent_decoded, split_once, trim};
 use crate::policy::{Place, Watched};
 
 /// A header name of the policy, with its index in [`Policy::fields`](crate::Policy::fields).
@@ -85,9 +85,10 @@ pub fn without_query_parameter(target: &[u8], name: &str) -> Vec<u8> {
 /// The value of a `Cookie` header (RFC 6265 §4.2) without any cookie of that name; `None` when none is left.
 #[must_use]
 pub fn without_cookie(value: &[u8], name: &str) -> Option<Vec<u8>> {
-    let others = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| {
+    // White space is what extraction takes for it: with more of it taken off, another cookie could become the credential.
+    let others = value.split(|byte| *byte == b';').map(trim).filter(|pair| {
         let own = split_once(pair, b'=').map_or(*pair, |(own, _)| own);
-        !pair.is_empty() && own.trim_ascii() != name.as_bytes()
+        !pair.is_empty() && trim(own) != name.as_bytes()
     });
     let mut rest = Vec::with_capacity(value.len());
     for pair in others {

@@ -1,0 +1,114 @@
+//! What stands on the command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::keyring_file::KeyringFile;
+use crate::output::Output;
+use crate::pepper_file::PepperSource;
+use crate::{redact, verbs};
+
+/// API keys that rotate without an outage.
+///
+/// Keys live in a keyring file, which holds no secret, and are digested with a pepper, which is one. A key itself is
+/// shown once and stored nowhere; it is never taken from the command line, only from standard input or a file.
+#[derive(Debug, Parser)]
+#[command(name = "gracekey", version, propagate_version = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// The keyring file
+    #[arg(long, global = true, value_name = "FILE", env = "GRACEKEY_KEYRING", default_value = "gracekey.keyring.json")]
+    pub(crate) keyring: PathBuf,
+
+    /// The pepper file; without it GRACEKEY_PEPPER counts, which holds the pepper itself [default: gracekey.pepper]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) pepper: Option<PathBuf>,
+
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gracekey demo                                  watch a rotation without an outage, start here
+  gracekey init                                  make a pepper and an empty keyring
+  KEY=$(gracekey issue --client acme_corp --scope logs:write)
+  gracekey rotate --client acme_corp --grace 24h
+  gracekey list
+  gracekey explain < failing-request.txt         why is this one 401?
+
+Exit codes: 0 done, 1 refused or a negative answer, 2 wrong usage.";
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Demo(verbs::demo::Demo),
+    Init(verbs::init::Init),
+    Issue(verbs::issue::Issue),
+    Rotate(verbs::rotate::Rotate),
+    Revoke(verbs::revoke::Revoke),
+    Client(verbs::client::Client),
+    List(verbs::list::List),
+    Explain(verbs::explain::Explain),
+    Check(verbs::check::Check),
+    Import(verbs::import::Import),
+    Keygen(verbs::keygen::Keygen),
+}
+
+impl Cli {
+    pub(crate) fn pepper(&self) -> Result<PepperSource, Failure> {
+        PepperSource::find(self.pepper.clone())
+    }
+
+    pub(crate) fn keyring_file(&self) -> Result<KeyringFile, Failure> {
+        Ok(KeyringFile::new(self.keyring.clone(), self.pepper()?.read()?))
+    }
+}
+
+/// Reads the command line. Help and usage errors are printed here, and no argument that may be a key is repeated.
+pub(crate) fn parse() -> Result<Cli, ExitCode> {
+    let error = match Cli::try_parse() {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
+    };
+    let hidden = hidden(&error);
+    if !error.use_stderr() || hidden.is_empty() {
+        let _ = error.print();
+        return Err(ExitCode::from(if error.use_stderr() { 2 } else { 0 }));
+    }
+    let mut text = error.render().to_string();
+    for hidden in &hidden {
+        text = text.replace(hidden, "<not shown>");
+    }
+    let mut output = Output::terminal();
+    output.note(text.trim_end());
+    output.note("\nA key never goes on the command line, where the process list and the shell's history show it.");
+    output.note("Give it on standard input or in a file. If that was one, think of it as leaked and rotate it.");
+    Err(ExitCode::from(2))
+}
+
+/// What a message must not repeat: arguments that may be a key, the longest first.
+fn hidden(error: &clap::Error) -> Vec<String> {
+    let mut hidden: Vec<_> = std::env::args().skip(1).filter_map(|argument| redact::argument(&argument)).collect();
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    // What stands where nothing belongs was most likely meant as a key, and so was what is no key id.
+    let stray = text(ContextKind::InvalidArg).filter(|stray| !stray.starts_with('-'));
+    let is_key_id = text(ContextKind::InvalidArg).is_some_and(|argument| argument.starts_with("--key-id"));
+    if error.kind() == ErrorKind::UnknownArgument {
+        hidden.extend(stray);
+    } else if is_key_id {
+        hidden.extend(text(ContextKind::InvalidValue).filter(|value| !value.is_empty()));
+    }
+    hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    hidden
+}

@@ -1,0 +1,19 @@
+//! Random bytes of the operating system, and what is drawn from them.
+
+use gracekey_core::{ApiKey, Prefix};
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// That many bytes of the operating system's generator, wiped when they are dropped.
+pub(crate) fn bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>, Failure> {
+    let mut bytes = Zeroizing::new([0; N]);
+    getrandom::fill(&mut *bytes)
+        .map_err(|error| Failure::refused(format!("the system's random generator fails: {error}")))?;
+    Ok(bytes)
+}
+
+/// A new key.
+pub(crate) fn key(prefix: &Prefix) -> Result<ApiKey, Failure> {
+    ApiKey::mint(prefix, &*bytes()?).map_err(Failure::refused)
+}

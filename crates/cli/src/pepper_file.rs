@@ -1,0 +1,108 @@
+//! Where the pepper comes from, and how it is made.
+//!
+//! `--pepper FILE` counts before `GRACEKEY_PEPPER`, which holds the pepper itself, and that before `gracekey.pepper`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gracekey_core::{Pepper, PepperId, Peppers};
+use zeroize::Zeroizing;
+
+use crate::durable;
+use crate::entropy;
+use crate::failure::Failure;
+
+/// Where the pepper stands.
+pub(crate) enum PepperSource {
+    File(PathBuf),
+    /// In the environment: the text itself.
+    Environment(Zeroizing<String>),
+}
+
+impl PepperSource {
+    const VARIABLE: &str = "GRACEKEY_PEPPER";
+    const FILE: &str = "gracekey.pepper";
+
+    /// The file that was named, or the environment, or the usual file.
+    pub(crate) fn find(named: Option<PathBuf>) -> Result<Self, Failure> {
+        if let Some(path) = named {
+            return Ok(Self::File(path));
+        }
+        match std::env::var(Self::VARIABLE) {
+            Ok(text) => Ok(Self::Environment(Zeroizing::new(text))),
+            Err(std::env::VarError::NotPresent) => Ok(Self::File(Self::FILE.into())),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(Failure::refused(format!("{}: the pepper is not text; write it as <id>:<base64>", Self::VARIABLE)))
+            }
+        }
+    }
+
+    /// Reads the pepper, or the two of a rotation.
+    pub(crate) fn read(&self) -> Result<Arc<Peppers>, Failure> {
+        match self {
+            Self::Environment(text) => {
+                text.parse().map(Arc::new).map_err(|error| Failure::refused(format!("{}: {error}", Self::VARIABLE)))
+            }
+            Self::File(path) => read(path),
+        }
+    }
+
+    /// Makes a pepper file that only its owner reads, unless a pepper is there already. Says whether it made one.
+    pub(crate) fn make(&self, id: PepperId) -> Result<bool, Failure> {
+        let Self::File(path) = self else { return Ok(false) };
+        if path.exists() {
+            return Ok(false);
+        }
+        let mut text = Pepper::text(id, &*entropy::bytes::<32>()?);
+        text.push('\n');
+        match durable::create(path, text.as_bytes(), 0o600) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(Failure::of_file(path, format!("no pepper was made: {error}"))),
+        }
+    }
+
+    /// How a message names it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Environment(_) => Self::VARIABLE.to_owned(),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Arc<Peppers>, Failure> {
+    let missing = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::of_file(
+            path,
+            "there is no pepper; `gracekey init` makes one, --pepper names another file, GRACEKEY_PEPPER holds one",
+        ),
+        _ => Failure::of_file(path, format!("the pepper can't be read: {error}")),
+    };
+    let metadata = fs::metadata(path).map_err(missing)?;
+    check_mode(path, &metadata)?;
+    let text = Zeroizing::new(fs::read(path).map_err(missing)?);
+    let text = std::str::from_utf8(&text)
+        .map_err(|_| Failure::of_file(path, "the pepper is not text; write it as <id>:<base64>"))?;
+    text.parse().map(Arc::new).map_err(|error| Failure::of_file(path, error))
+}
+
+/// Whoever reads the pepper can seal keyrings of his own.
+#[cfg(unix)]
+fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let shown = path.display();
+    Err(Failure::of_file(path, format!("others may read the pepper (mode {mode:03o}); type: chmod 600 {shown}")))
+}
+
+#[cfg(not(unix))]
+fn check_mode(_: &Path, _: &fs::Metadata) -> Result<(), Failure> {
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The one file of this crate that reads a clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gracekey_core::Timestamp;
+
+/// Where the Layer reads the time, once per request.
+///
+/// The system's by default. Tests put a [`FakeClock`] in its place. A time that can't be told denies.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug, Default)]
+enum Kind {
+    #[default]
+    System,
+    Fake(FakeClock),
+}
+
+/// A clock that stands still until it is told to move, for tests. Its clones show the same time.
+#[derive(Clone, Debug)]
+pub struct FakeClock(Arc<AtomicI64>);
+
+// === impl Clock ===
+
+impl Clock {
+    /// The operating system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// The moment, or `None` where it can't be told.
+    #[must_use]
+    #[inline]
+    pub fn now(&self) -> Option<Timestamp> {
+        match &self.0 {
+            Kind::System => system_now(),
+            Kind::Fake(clock) => clock.now(),
+        }
+    }
+}
+
+impl From<FakeClock> for Clock {
+    fn from(clock: FakeClock) -> Self {
+        Self(Kind::Fake(clock))
+    }
+}
+
+#[inline]
+#[expect(clippy::disallowed_methods, reason = "this is the clock of the front end")]
+fn system_now() -> Option<Timestamp> {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Timestamp::from_unix_seconds(i64::try_from(since_1970.as_secs()).ok()?)
+}
+
+// === impl FakeClock ===
+
+impl FakeClock {
+    /// No [`Timestamp`] has this value.
+    const UNKNOWN: i64 = i64::MIN;
+
+    /// A clock that shows this moment.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self(Arc::new(AtomicI64::new(now.unix_seconds())))
+    }
+
+    /// Shows another moment from now on.
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.unix_seconds(), Ordering::Relaxed);
+    }
+
+    /// Moves it forward, or back with a negative number of seconds.
+    pub fn advance(&self, seconds: i64) {
+        if let Some(now) = self.now() {
+            self.set(now.saturating_add(seconds));
+        }
+    }
+
+    /// From now on the time can't be told, until [`FakeClock::set`].
+    pub fn lose(&self) {
+        self.0.store(Self::UNKNOWN, Ordering::Relaxed);
+    }
+
+    /// The moment that it shows.
+    #[must_use]
+    pub fn now(&self) -> Option<Timestamp> {
+        Timestamp::from_unix_seconds(self.0.load(Ordering::Relaxed))
+    }
+}

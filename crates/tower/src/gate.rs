@@ -1,0 +1,116 @@
+//! What all clones of one Layer share, and how it carries out a verdict.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gracekey_core::{Denial, Grant, Held, Policy, Timestamp, Verdict, decide};
+use http::HeaderName;
+
+use crate::caller::{self, Admission};
+use crate::clock::Clock;
+use crate::future::Passage;
+use crate::live::{LiveKeyring, Snapshot};
+use crate::metrics::{Metrics, Outcome, Tally};
+use crate::{events, request, response};
+
+/// The policy, the keyring, and what watches over their use.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) policy: Arc<Policy>,
+    /// The names of [`Policy::fields`], prepared once.
+    names: Vec<HeaderName>,
+    pub(crate) keys: LiveKeyring,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+    #[cfg(feature = "throttle")]
+    pub(crate) throttle: Option<Arc<crate::throttle::Throttle>>,
+}
+
+/// What becomes of a request: it goes on, changed, or is answered here.
+pub(crate) enum Decided {
+    Pass(Passage),
+    Answer(http::Response<Bytes>),
+}
+
+impl Gate {
+    pub(crate) fn new(policy: Policy, keys: LiveKeyring) -> Self {
+        // The engine's field names are tokens of RFC 9110 in lower case, which every `HeaderName` can be.
+        let names = policy.fields().iter().filter_map(|name| HeaderName::try_from(name.as_str()).ok()).collect();
+        Self {
+            policy: Arc::new(policy),
+            names,
+            clock: keys.clock().clone(),
+            keys,
+            metrics: Arc::default(),
+            #[cfg(feature = "throttle")]
+            throttle: None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn decide<B>(&self, request: &mut http::Request<B>) -> Decided {
+        let now = self.clock.now();
+        let snapshot = self.keys.snapshot();
+        let confirmed_at = self.keys.confirmed_at();
+        let held = snapshot.as_deref().map(|keyring| Held { keyring, confirmed_at });
+        self.metrics.keyring(now, held);
+        let verdict = decide(&self.policy, held, &request::view(request), now);
+        match verdict {
+            Verdict::Grant(grant) => Decided::Pass(self.pass(request, &grant, &snapshot, now)),
+            Verdict::Denial(denial) => Decided::Answer(self.answer(request, denial, now)),
+        }
+    }
+
+    #[inline]
+    fn pass<B>(
+        &self,
+        request: &mut http::Request<B>,
+        grant: &Grant<'_>,
+        snapshot: &Snapshot,
+        now: Option<Timestamp>,
+    ) -> Passage {
+        request::edit(request, grant, &self.names);
+        let caller = grant.entry().zip(snapshot.as_ref()).map(|(entry, keyring)| (Arc::clone(keyring), entry.index()));
+        let admission = Admission { policy: Arc::clone(&self.policy), now, enforced: grant.admitted().enforced };
+        caller::note(request.extensions_mut(), admission, caller);
+        if grant.is_superseded() {
+            self.metrics.previous_key(grant.entry(), now);
+        }
+        if grant.would_deny().is_some() {
+            events::would_deny(grant);
+        }
+        Passage { tally: Tally::new(&self.metrics, Outcome::of(grant)), notice: grant.notice() }
+    }
+
+    #[cold]
+    fn answer<B>(
+        &self,
+        request: &http::Request<B>,
+        denial: Denial<'_>,
+        now: Option<Timestamp>,
+    ) -> http::Response<Bytes> {
+        let denial = self.throttled(request, denial, now);
+        events::denied(&denial);
+        drop(Tally::new(&self.metrics, Outcome::Denied(denial.reason())));
+        response::answer(&denial)
+    }
+
+    #[cfg(feature = "throttle")]
+    fn throttled<'a, B>(
+        &'a self,
+        request: &http::Request<B>,
+        denial: Denial<'a>,
+        now: Option<Timestamp>,
+    ) -> Denial<'a> {
+        let refusal = self.throttle.as_ref().filter(|_| denial.reason().is_guess());
+        match refusal.and_then(|throttle| throttle.refuses(request.headers(), request.extensions(), now)) {
+            Some(retry_after) => Denial::throttled(&self.policy, &request::view(request), retry_after, now),
+            None => denial,
+        }
+    }
+
+    #[cfg(not(feature = "throttle"))]
+    fn throttled<'a, B>(&self, _: &http::Request<B>, denial: Denial<'a>, _: Option<Timestamp>) -> Denial<'a> {
+        denial
+    }
+}
