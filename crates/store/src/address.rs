@@ -57,7 +57,7 @@ mod tests {
             ("sqlite:///var/lib/gracekey/store.db", "/var/lib/gracekey/store.db"),
             ("sqlite:a b%20c#d.db", "a b%20c#d.db"),
         ] {
-            assert!(matches!(Address::parse(text).unwrap(), Address::Sqlite(found) if found == PathBuf::from(path)));
+            assert!(matches!(Address::parse(text).unwrap(), Address::Sqlite(found) if found.as_os_str() == path));
         }
     }
 

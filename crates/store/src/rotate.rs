@@ -80,7 +80,9 @@ impl Store {
         }
         change.write_rotation(&rotation, *grace, now).await?;
         if let Some(key_id) = held {
-            change.transaction.execute(usage::holder_used(key_id, now)).await?;
+            for statement in usage::holder_used(key_id, now) {
+                change.transaction.execute(statement).await?;
+            }
         }
         change.commit(rotation).await
     }

@@ -143,8 +143,9 @@ impl Store {
 }
 
 /// One more use of a key, by whoever rotates with it.
-pub(crate) fn holder_used(key_id: KeyId, now: Timestamp) -> Statement {
-    totals(&[Usage { key_id, requests: 1, last_used: now }], now)
+pub(crate) fn holder_used(key_id: KeyId, now: Timestamp) -> [Statement; 2] {
+    let usage = [Usage { key_id, requests: 1, last_used: now }];
+    [totals(&usage, now), hours(&usage, now)]
 }
 
 /// What drops usage by the hour and reporters that are too old to be asked about.

@@ -1,0 +1,197 @@
+//! The life of a key in a store, step by step.
+
+use gracekey_core::{Document, LifecycleError, Revoke, Seconds};
+use gracekey_store::{Issue, StoreError};
+
+use crate::support::{Place, acme, add_client, at, by, credential, current, held, issue, mint, on_both};
+
+on_both! {
+    a_key_is_issued_and_shows_in_the_snapshot
+    a_rotation_opens_a_window
+    a_lost_answer_is_no_lost_key
+    a_used_successor_ends_the_predecessors_right_to_rotate
+    the_same_change_with_the_same_key_happens_once
+    a_key_of_somebody_else_is_taken
+    a_revocation_ends_all_that_is_meant
+    an_expiry_only_comes_nearer
+    a_disabled_client_shows_in_the_snapshot
+    what_ended_long_ago_is_pruned
+    a_refusal_changes_nothing
+}
+
+async fn a_key_is_issued_and_shows_in_the_snapshot(place: Place) {
+    let store = place.store().await;
+    assert_eq!(store.snapshot().await.unwrap().epoch, 0);
+    add_client(&store, "acme_corp").await;
+    let key = mint();
+    let wanted = Issue { client_id: acme(), credential: credential("ci"), key, expires_at: Some(at(500)) };
+    let done = store.issue(&wanted, &by(), at(1)).await.unwrap();
+    assert_eq!((done.epoch, done.changed, done.value.generation), (2, true, 1));
+
+    let document = place.store().await.snapshot().await.unwrap();
+    assert_eq!((document.epoch, document.issued_at, document.clients.len()), (2, at(1), 1));
+    assert_eq!(document.clients[0].scopes, ["logs:write".parse().unwrap()]);
+    let [generation] = &document.keys[..] else { panic!("{:?}", document.keys) };
+    assert_eq!(format!("{generation:?}"), format!("{:?}", done.value));
+    assert_eq!(generation.digest.to_string(), key.digest.to_string());
+    assert_eq!((generation.expires_at, generation.not_before), (Some(at(500)), None));
+}
+
+async fn a_rotation_opens_a_window(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    let done = store.rotate(&current(), &by(), at(10)).await.unwrap();
+    let rotation = done.value;
+    assert_eq!((done.epoch, rotation.successor.generation), (3, 2));
+    assert_eq!(rotation.predecessor.key_id, first.key_id);
+    assert_eq!(rotation.predecessor.retires_at, Some(at(10 + 86_400)));
+    let row = store.key(first.key_id).await.unwrap().unwrap();
+    assert_eq!(row.generation.retires_at, rotation.predecessor.retires_at);
+    assert_eq!(row.window_left(at(70)), Some(86_400 - 60));
+}
+
+async fn a_lost_answer_is_no_lost_key(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    let lost = store.rotate(&held(&first), &by(), at(10)).await.unwrap().value;
+    let again = store.rotate(&held(&first), &by(), at(50)).await.unwrap().value;
+    assert_eq!(again.replaced[0].key_id, lost.successor.key_id);
+    assert_eq!(again.predecessor.retires_at, lost.predecessor.retires_at);
+    let live = Document::credential(&store.snapshot().await.unwrap(), &acme(), &credential("default"))
+        .live(at(51))
+        .map(|generation| generation.key_id)
+        .collect::<Vec<_>>();
+    assert_eq!(live, [first.key_id, again.successor.key_id]);
+}
+
+async fn a_used_successor_ends_the_predecessors_right_to_rotate(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    let second = store.rotate(&held(&first), &by(), at(10)).await.unwrap().value.successor;
+    // Whoever rotates with a key uses it.
+    store.rotate(&held(&second), &by(), at(20)).await.unwrap();
+    let refusal = store.rotate(&held(&first), &by(), at(30)).await.unwrap_err();
+    let StoreError::Refused(LifecycleError::SuccessorUsed { key_id, successor }) = refusal else { panic!("{refusal}") };
+    assert_eq!((key_id, successor), (first.key_id, second.key_id));
+}
+
+async fn the_same_change_with_the_same_key_happens_once(place: Place) {
+    let store = place.store_with_client().await;
+    let wanted = Issue { client_id: acme(), credential: credential("default"), key: mint(), expires_at: None };
+    let first = store.issue(&wanted, &by(), at(1)).await.unwrap();
+    let again = store.issue(&wanted, &by(), at(2)).await.unwrap();
+    assert_eq!((again.epoch, again.changed), (first.epoch, false));
+    assert_eq!(format!("{:?}", again.value), format!("{:?}", first.value));
+
+    let wanted = held(&first.value);
+    let first = store.rotate(&wanted, &by(), at(10)).await.unwrap();
+    let again = store.rotate(&wanted, &by(), at(10)).await.unwrap();
+    assert_eq!((again.epoch, again.changed), (first.epoch, false));
+    assert_eq!(format!("{:?}", again.value.successor), format!("{:?}", first.value.successor));
+    assert_eq!(again.value.predecessor.retires_at, first.value.predecessor.retires_at);
+    assert_eq!(store.snapshot().await.unwrap().keys.len(), 2);
+}
+
+async fn a_key_of_somebody_else_is_taken(place: Place) {
+    let store = place.store_with_client().await;
+    add_client(&store, "globex").await;
+    let first = issue(&store, 1).await;
+    let theirs = gracekey_core::Minted { key_id: first.key_id, digest: first.digest };
+    let wanted = Issue {
+        client_id: "globex".parse().unwrap(),
+        credential: credential("default"),
+        key: theirs,
+        expires_at: None,
+    };
+    let same_id = Issue { key: gracekey_core::Minted { key_id: first.key_id, ..mint() }, ..wanted.clone() };
+    let same_key = Issue { key: gracekey_core::Minted { digest: first.digest, ..mint() }, ..wanted.clone() };
+    for wanted in [wanted, same_id, same_key] {
+        let refusal = store.issue(&wanted, &by(), at(2)).await.unwrap_err();
+        let StoreError::Refused(refusal) = refusal else { panic!("{refusal}") };
+        assert_eq!(refusal, LifecycleError::Taken { key_id: first.key_id });
+    }
+    assert_eq!(store.epoch().await.unwrap(), 3);
+}
+
+async fn a_revocation_ends_all_that_is_meant(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    let second = store.rotate(&current(), &by(), at(2)).await.unwrap().value.successor;
+    let done = store.revoke(&Revoke::Client(acme()), &by(), at(3)).await.unwrap();
+    assert_eq!((done.epoch, done.value), (4, vec![first.key_id, second.key_id]));
+    let again = store.revoke(&Revoke::Client(acme()), &by(), at(4)).await.unwrap();
+    assert_eq!((again.epoch, again.changed, again.value.len()), (4, false, 0));
+    for what in [
+        Revoke::Key("zzzzzzzz".parse().unwrap()),
+        Revoke::Credential(acme(), credential("none")),
+        Revoke::Client("nobody".parse().unwrap()),
+    ] {
+        assert!(matches!(store.revoke(&what, &by(), at(5)).await, Err(StoreError::Refused(_))), "{what:?}");
+    }
+}
+
+async fn an_expiry_only_comes_nearer(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    assert_eq!(store.expire(first.key_id, at(100), &by(), at(2)).await.unwrap().value.expires_at, Some(at(100)));
+    assert!(!store.expire(first.key_id, at(100), &by(), at(3)).await.unwrap().changed);
+    let refusal = store.expire(first.key_id, at(101), &by(), at(3)).await.unwrap_err();
+    assert!(matches!(refusal, StoreError::Refused(LifecycleError::NeverLater { .. })), "{refusal}");
+    let successor = store.rotate(&held(&first), &by(), at(4)).await.unwrap().value.successor;
+    assert_eq!(successor.expires_at, Some(at(100)));
+}
+
+async fn a_disabled_client_shows_in_the_snapshot(place: Place) {
+    let store = place.store_with_client().await;
+    assert!(store.disable_client(&acme(), true, &by(), at(1)).await.unwrap().changed);
+    assert!(!store.disable_client(&acme(), true, &by(), at(2)).await.unwrap().changed);
+    assert!(store.snapshot().await.unwrap().clients[0].disabled);
+    assert!(store.set_scopes(&acme(), &["logs:read".parse().unwrap()], &by(), at(3)).await.unwrap().changed);
+    let document = store.snapshot().await.unwrap();
+    assert_eq!((document.epoch, document.clients[0].scopes[0].as_str()), (3, "logs:read"));
+    store.disable_client(&acme(), false, &by(), at(4)).await.unwrap();
+    assert!(!store.client(&acme()).await.unwrap().unwrap().client.disabled);
+}
+
+async fn what_ended_long_ago_is_pruned(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    store.rotate(&current(), &by(), at(2)).await.unwrap();
+    store.revoke(&Revoke::Key(first.key_id), &by(), at(10)).await.unwrap();
+    let keep = Seconds(100);
+    assert_eq!(store.prune(keep, &by(), at(110)).await.unwrap().value, 0);
+    let done = store.prune(keep, &by(), at(111)).await.unwrap();
+    assert_eq!((done.value, done.changed, done.epoch), (1, true, 5));
+    let left = store.snapshot().await.unwrap().keys;
+    assert_eq!((left.len(), left[0].generation), (1, 2));
+}
+
+async fn a_refusal_changes_nothing(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    let before = format!("{:?}", store.snapshot().await.unwrap());
+    let wanted = Issue { client_id: acme(), credential: credential("default"), key: mint(), expires_at: None };
+    assert!(matches!(
+        store.issue(&wanted, &by(), at(2)).await,
+        Err(StoreError::Refused(LifecycleError::IsLive { .. }))
+    ));
+    let stranger = Issue { client_id: "nobody".parse().unwrap(), ..wanted.clone() };
+    assert!(matches!(
+        store.issue(&stranger, &by(), at(2)).await,
+        Err(StoreError::Refused(LifecycleError::UnknownClient { .. }))
+    ));
+    let past = Issue { credential: credential("ci"), expires_at: Some(at(2)), ..wanted };
+    assert!(matches!(
+        store.issue(&past, &by(), at(2)).await,
+        Err(StoreError::Refused(LifecycleError::ExpiryPassed { .. }))
+    ));
+    let mut stranger = held(&first);
+    stranger.from = gracekey_store::RotateFrom::Held("zzzzzzzz".parse().unwrap());
+    assert!(matches!(
+        store.rotate(&stranger, &by(), at(2)).await,
+        Err(StoreError::Refused(LifecycleError::UnknownKey { .. }))
+    ));
+    assert_eq!(format!("{:?}", store.snapshot().await.unwrap()), before);
+    assert_eq!(place.count("SELECT COUNT(*) FROM gracekey_audit").await, 2);
+    assert_eq!(place.count("SELECT COUNT(*) FROM gracekey_credentials").await, 1);
+}
