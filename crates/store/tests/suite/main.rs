@@ -1,4 +1,12 @@
 //! One suite over both databases, each real. A PostgreSQL server is started by each test that needs one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that goes wrong panics, also where it is not the test function itself"
+)]
 
 mod support;
 
