@@ -23,5 +23,9 @@ fn on_a_fixed_keyring() {
 /// Beginning with nothing.
 #[test]
 fn on_a_keyring_of_its_own() {
-    trycmd::TestCases::new().case("tests/cmd/life.trycmd").case("tests/cmd/usage.trycmd").case("tests/cmd/help.trycmd").run();
+    trycmd::TestCases::new()
+        .case("tests/cmd/life.trycmd")
+        .case("tests/cmd/usage.trycmd")
+        .case("tests/cmd/help.trycmd")
+        .run();
 }

@@ -6,14 +6,14 @@ use gracekey_core::{
 };
 
 /// A pepper of zeros, for tests alone.
-pub const PEPPER: &str = "test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+pub(crate) const PEPPER: &str = "test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-pub fn peppers() -> Peppers {
+pub(crate) fn peppers() -> Peppers {
     PEPPER.parse().unwrap()
 }
 
 /// The key of that number, always the same.
-pub fn key(number: u8) -> ApiKey {
+pub(crate) fn key(number: u8) -> ApiKey {
     let entropy = std::array::from_fn(|at| {
         let at = u32::try_from(at).unwrap();
         u8::try_from((at * at * 7 + at * 37 + u32::from(number) * 101) % 248).unwrap()
@@ -22,7 +22,7 @@ pub fn key(number: u8) -> ApiKey {
     ApiKey::mint(&prefix, &entropy).unwrap()
 }
 
-pub fn id(number: u8) -> KeyId {
+pub(crate) fn id(number: u8) -> KeyId {
     key(number).key_id().unwrap()
 }
 
@@ -36,14 +36,11 @@ fn client(name: &str, scopes: &[&str], disabled: bool) -> Client {
 }
 
 /// Every state that a key can be in.
-pub fn document() -> Document {
+pub(crate) fn document() -> Document {
     let mut document = Document::empty(year(2026).unwrap());
     document.epoch = 42;
-    document.clients = vec![
-        client("acme_corp", &["logs:write"], false),
-        client("globex", &[], false),
-        client("initech", &[], true),
-    ];
+    document.clients =
+        vec![client("acme_corp", &["logs:write"], false), client("globex", &[], false), client("initech", &[], true)];
     let mut add = |number, client: &str, credential: &str, generation, change: &dyn Fn(&mut Generation)| {
         let key = Minted::of(&key(number), peppers().current()).unwrap();
         let credential: CredentialName = credential.parse().unwrap();

@@ -6,56 +6,56 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     folder: TempDir,
 }
 
 /// What a run printed, and its exit code.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Sandbox {
     /// An empty folder.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
     /// A folder after `gracekey init`.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let sandbox = Self::empty();
         sandbox.run(&["init"]).expect_code(0);
         sandbox
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn keyring(&self) -> PathBuf {
+    pub(crate) fn keyring(&self) -> PathBuf {
         self.path("gracekey.keyring.json")
     }
 
     /// The command, in the folder, with nothing of ours in its environment.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gracekey"));
         command.args(args).current_dir(self.folder.path()).env_remove("GRACEKEY_PEPPER").env_remove("GRACEKEY_KEYRING");
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         self.command(args).stdin(Stdio::null()).output().unwrap().into()
     }
 
     /// Runs with that on standard input.
-    pub fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
+    pub(crate) fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
         let file = self.path("stdin");
         std::fs::write(&file, input).unwrap();
         let stdin = std::fs::File::open(&file).unwrap();
@@ -63,20 +63,20 @@ impl Sandbox {
     }
 
     /// Issues a key, and gives it back.
-    pub fn issue(&self, client: &str) -> String {
+    pub(crate) fn issue(&self, client: &str) -> String {
         self.run(&["issue", "--client", client]).expect_code(0).stdout.trim_end().to_owned()
     }
 }
 
 impl Ran {
     #[track_caller]
-    pub fn expect_code(self, code: i32) -> Self {
+    pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:?}");
         self
     }
 
     #[track_caller]
-    pub fn expect_error(self, part: &str) -> Self {
+    pub(crate) fn expect_error(self, part: &str) -> Self {
         assert!(self.stderr.contains(part), "{part:?} is not in {self:?}");
         self
     }
