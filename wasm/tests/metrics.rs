@@ -1,6 +1,6 @@
 //! What is counted, under which names, and that it costs a request no call.
 #![cfg(not(target_arch = "wasm32"))]
-#![expect(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "support/ring.rs"]
 mod ring;

@@ -1,6 +1,6 @@
 //! Every vector through the filter on a scripted host, those too that no proxy can carry.
 #![cfg(not(target_arch = "wasm32"))]
-#![expect(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "support/scripted.rs"]
 mod scripted;
