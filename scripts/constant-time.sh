@@ -36,7 +36,7 @@ for part in $parts; do
   case "$part" in
     memcheck)
       valgrind --quiet --tool=memcheck --leak-check=no --error-limit=no --num-callers=8 --log-file="$target/memcheck.log" \
-        "$harness" memcheck || { failed=1; head -n 40 "$target/memcheck.log"; }
+        "$harness" memcheck || { failed=1; head -n 16 "$target/memcheck.log"; }
       ;;
     counts)
       dumps=$(mktemp -d "$target/counts.XXXXXX")

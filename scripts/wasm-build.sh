@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 ${CARGO:-cargo} build --quiet --profile wasm --target wasm32-wasip1 -p gracekey-filter
 built=$target/wasm32-wasip1/wasm/gracekey_filter.wasm
-shipped=$target/gracekey.wasm
+shipped=.tools/gracekey.wasm
+mkdir -p .tools
 if [ ! -f "$shipped" ] || [ "$built" -nt "$shipped" ]; then
   command -v wasm-opt >/dev/null || { echo "wasm-build: wasm-opt is missing; run scripts/envoy-install.sh" >&2; exit 1; }
   wasm-opt -Oz --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int \

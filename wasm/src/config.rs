@@ -125,6 +125,10 @@ fn parse<'c>(text: &'c [u8]) -> Result<Document<'c>, ConfigError> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let document = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
+        if path.starts_with("pepper") {
+            // What stands in the wrong place there may be the secret, and the reader's message repeats it.
+            return ConfigError::new("pepper", "is {\"env\":\"<variable>\"} or {\"value\":\"<id>:<base64>\"}");
+        }
         ConfigError::new(if path == "." { "" } else { &path }, error.into_inner())
     })?;
     reader.end().map_err(|error| ConfigError::new("", error))?;

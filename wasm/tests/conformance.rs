@@ -1,7 +1,7 @@
 //! Every vector of `gracekey-core` through the built filter in the real Envoy, over HTTP/1.1 and HTTP/2. The answers
 //! are compared byte for byte, but for the headers that a proxy must add.
 #![cfg(not(target_arch = "wasm32"))]
-#![expect(clippy::panic, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "support/envoy.rs"]
 mod envoy;

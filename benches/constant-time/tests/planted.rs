@@ -48,14 +48,11 @@ fn planted(root: &Path) -> PathBuf {
     let copy = Path::new(SCRATCH).join("planted");
     let _ = fs::remove_dir_all(&copy);
     let members = ["crates/core", "benches/constant-time"];
-    for part in members.map(|member| [member, "/src"].concat()) {
-        copy_folder(&root.join(&part), &copy.join(&part));
+    for folder in members {
+        copy_folder(&root.join(folder), &copy.join(folder));
     }
-    let others = members.map(|member| [member, "/Cargo.toml"].concat());
-    let others = others.iter().map(String::as_str);
-    for file in others.chain(["crates/core/README.md", "Cargo.lock", "rust-toolchain.toml", "scripts/constant-time.sh"])
-    {
-        fs::create_dir_all(copy.join(file).parent().unwrap()).unwrap();
+    fs::create_dir_all(copy.join("scripts")).unwrap();
+    for file in ["Cargo.lock", "rust-toolchain.toml", "scripts/constant-time.sh"] {
         fs::copy(root.join(file), copy.join(file)).unwrap();
     }
 
@@ -86,7 +83,7 @@ fn with_early_exit(source: &str) -> String {
 
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != "target") {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy_folder(&entry.path(), &target);

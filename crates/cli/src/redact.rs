@@ -11,6 +11,7 @@ pub(crate) fn shown(key: &[u8]) -> String {
             format!("{public}…")
         }
         _ if key.is_empty() => "nothing".into(),
+        _ if key.len() == 1 => "1 byte, not shown".into(),
         _ => format!("{} bytes, not shown", key.len()),
     }
 }

@@ -81,6 +81,8 @@ pub struct Generation {
 crate::wire::strict!(object: Client, Generation);
 
 impl Document {
+    /// The JSON Schema (draft 2020-12) of a sealed document, for editors and pipelines.
+    pub const SCHEMA: &str = include_str!("../schema/keyring.schema.json");
     /// What `format` says of this kind of document.
     pub const FORMAT: &str = "gracekey/1";
     /// The largest epoch: what every JSON reader keeps exact.

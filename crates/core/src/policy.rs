@@ -180,6 +180,11 @@ impl Default for Policy {
     }
 }
 
+impl PolicyConfig {
+    /// The JSON Schema (draft 2020-12) of a policy, for editors and pipelines.
+    pub const SCHEMA: &str = include_str!("../schema/policy.schema.json");
+}
+
 impl Default for PolicyConfig {
     fn default() -> Self {
         Self {

@@ -35,7 +35,7 @@ pub(crate) fn same(left: &Words, right: &Words) -> Choice {
 #[inline]
 pub(crate) fn declassify(outcome: Choice) -> bool {
     #[cfg(gracekey_memcheck)]
-    let outcome = crate::memcheck::public(crate::memcheck::Declared::Match, [outcome.unwrap_u8()]) == [1];
+    let [outcome] = crate::memcheck::public(crate::memcheck::Declared::Match, [outcome.unwrap_u8()]).map(Choice::from);
     outcome.into()
 }
 

@@ -1,8 +1,9 @@
 //! What every JSON document of this crate shares: strict fields, texts that are parsed, errors with a path.
 
+mod discreet;
 mod strict;
 
-pub(crate) use strict::{Derived, number, object, strict, word};
+pub(crate) use strict::{Derived, number, object, some, strict, word};
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -115,8 +116,10 @@ fn plain(why: &str) -> String {
     }
 }
 
-/// A text for a message, whatever was read: one line of bounded length, cut in the middle where it is longer.
+/// A text for a message, whatever was read: one line of bounded length, cut in the middle where it is longer, without what
+/// may be a secret.
 pub(crate) fn shown(text: &str) -> String {
+    let text = discreet::discreet(text);
     const HEAD: usize = 120;
     const TAIL: usize = 240;
     let mut line = String::with_capacity(text.len().min(HEAD + TAIL));

@@ -1,5 +1,5 @@
 //! Bad input: one case to a file, the file's name is the rule, and beside it stands the whole refusal, byte for byte.
-#![allow(missing_docs)]
+#![expect(clippy::expect_used, reason = "a test tells its failure by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

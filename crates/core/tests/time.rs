@@ -1,5 +1,5 @@
 //! RFC 3339 and spans of time: held against `jiff`, and each slip against what it is told.
-#![allow(missing_docs)]
+#![expect(clippy::expect_used, reason = "a test tells its failure by panicking")]
 
 use gracekey_core::{Seconds, Timestamp, TimestampError};
 use proptest::prelude::*;

@@ -1,5 +1,4 @@
 //! Runs every vector of the engine through the Layer, and counts what came of it.
-#![expect(clippy::panic, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "../../core/tests/support/vector.rs"]
 mod vector;

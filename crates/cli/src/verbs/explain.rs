@@ -80,6 +80,9 @@ fn text_of(explanation: &Explanation, output: &Output) -> String {
     for step in &explanation.advice {
         part("do", step);
     }
+    for step in &explanation.once_mended {
+        part("then", step);
+    }
     if let Some(told) = &explanation.caller_reads {
         part("caller", told);
     }

@@ -128,8 +128,8 @@ impl fmt::Display for LifecycleError {
             Self::TooManyLive { client_id, credential, until } => {
                 write!(f, "credential `{credential}` of client {client_id} has three live keys; ")?;
                 match until {
-                    Some(at) => write!(f, "wait until {at}, or revoke the oldest"),
-                    None => f.write_str("revoke the oldest"),
+                    Some(at) => write!(f, "wait until {at}, or revoke one of them"),
+                    None => f.write_str("revoke one of them"),
                 }
             }
             Self::ExpiryPassed { at, now } => write!(f, "the expiry {at} is not after {now}; give one in the future"),

@@ -50,13 +50,13 @@ impl fmt::Display for Place {
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 struct PlaceWire {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     header: Option<FieldName>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     scheme: Option<Scheme>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     query: Option<ParameterName>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     cookie: Option<ParameterName>,
 }
 

@@ -13,19 +13,19 @@ use crate::names::{Method, Scope};
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct Route {
     /// The very path, like `/healthz`. Either this or `prefix` is set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The path and all below it: `/admin` holds for `/admin` and `/admin/x`, not for `/administrator`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
     /// The methods it holds for; all of them when the list is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     pub methods: Option<Vec<Method>>,
     /// The mode in the place of the policy's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// The scopes in the place of the policy's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<Scope>>,
 }
 
@@ -66,7 +66,7 @@ impl Route {
         if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return refuse(field, "a path begins with / and is visible ASCII");
         }
-        if path.contains(['?', '#', ';', '\\']) || reading(path.as_bytes()) != Reading::Plain {
+        if path.contains(['?', '#', ';', '\\', '%']) || reading(path.as_bytes()) != Reading::Plain {
             return refuse(field, "a path stands in its normal form: no query, no ; or \\, no %, no //, no /. and /..");
         }
         if self.methods.as_ref().is_some_and(Vec::is_empty) {

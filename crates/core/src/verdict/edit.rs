@@ -69,7 +69,10 @@ impl<'a> Grant<'a> {
 /// The target (path and query) without any parameter of that name; without the `?` when none is left.
 #[must_use]
 pub fn without_query_parameter(target: &[u8], name: &str) -> Vec<u8> {
-    let Some((path, query)) = split_once(target, b'?') else { return target.to_vec() };
+    // A fragment has no place in a target; one that came all the same is no query, and does not become one here.
+    let end = target.iter().position(|byte| *byte == b'#').unwrap_or(target.len());
+    let (whole, fragment) = target.split_at(end);
+    let Some((path, query)) = split_once(whole, b'?') else { return target.to_vec() };
     let others = query.split(|byte| *byte == b'&').filter(|pair| {
         let own = split_once(pair, b'=').map_or(*pair, |(own, _)| own);
         *percent_decoded(own, true) != *name.as_bytes()
@@ -79,6 +82,7 @@ pub fn without_query_parameter(target: &[u8], name: &str) -> Vec<u8> {
         rest.push(if at == 0 { b'?' } else { b'&' });
         rest.extend_from_slice(pair);
     }
+    rest.extend_from_slice(fragment);
     rest
 }
 

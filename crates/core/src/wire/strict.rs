@@ -5,6 +5,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::RangeInclusive;
 
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Unexpected, Visitor};
 
@@ -54,6 +55,11 @@ pub(crate) fn object<'de, T: Derived, D: Deserializer<'de>>(deserializer: D) -> 
     }
 
     deserializer.deserialize_map(Object(PhantomData))
+}
+
+/// Reads what may be left out, but is no `null` where it stands.
+pub(crate) fn some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Reads one of a few words, and nothing else.

@@ -1,4 +1,5 @@
 //! What a front end does with a grant, over plain lists of headers.
+#![allow(dead_code, reason = "a test of denials needs the request alone")]
 
 use gracekey_core::{Grant, Headers, Request, RequestEdit, without_cookie, without_query_parameter};
 

@@ -12,10 +12,11 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::support::{bearer, generation, header, key, keyring, now, policy, superseded, text};
 
+type Guarded = Gracekey<ServiceFn<fn(Request<()>) -> Echoed>>;
 type Echoed = std::future::Ready<Result<Response<Full<Bytes>>, Infallible>>;
 
 /// The Layer over a service that answers with the headers and the caller it got.
-pub(crate) fn guarded(policy_json: &str, keys: LiveKeyring) -> Gracekey<ServiceFn<fn(Request<()>) -> Echoed>> {
+pub(crate) fn guarded(policy_json: &str, keys: LiveKeyring) -> Guarded {
     GracekeyLayer::new(policy(policy_json), keys).layer(service_fn(echo as fn(Request<()>) -> Echoed))
 }
 

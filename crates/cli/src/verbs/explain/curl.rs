@@ -92,8 +92,12 @@ pub(super) fn read(line: &[u8]) -> Pasted {
             "X" | "request" => method = Some(value.to_vec()),
             "H" | "header" => add_header(&mut pasted, &value),
             "b" | "cookie" => pasted.headers.push((b"cookie".to_vec(), value)),
-            // Only that there is one counts.
-            "u" | "user" => pasted.headers.push((b"authorization".to_vec(), Zeroizing::new(b"Basic x".to_vec()))),
+            // Sent as base64, but what counts is that it is sent as Basic.
+            "u" | "user" => {
+                let name = value.split(|byte| *byte == b':').next().unwrap_or_default();
+                let value = Zeroizing::new([b"Basic ", name].concat());
+                pasted.headers.push((b"authorization".to_vec(), value));
+            }
             "oauth2-bearer" => {
                 let value = Zeroizing::new([b"Bearer ", value.as_slice()].concat());
                 pasted.headers.push((b"authorization".to_vec(), value));

@@ -32,6 +32,8 @@ pub(super) struct Explanation {
     pub(super) read: Vec<String>,
     pub(super) findings: Vec<String>,
     pub(super) advice: Vec<String>,
+    /// What becomes of the request once the findings are mended.
+    pub(super) once_mended: Vec<String>,
     pub(super) caller_reads: Option<String>,
 }
 
@@ -77,6 +79,7 @@ impl Judge<'_> {
             read: Vec::new(),
             findings: Vec::new(),
             advice: Vec::new(),
+            once_mended: Vec::new(),
             caller_reads: None,
         };
         match decide(self.policy, Some(held), &request, Some(self.now)) {
@@ -105,8 +108,13 @@ impl Judge<'_> {
         if let Some(entry) = denial.entry() {
             self.holder(entry, explanation);
         }
-        if denial.reason() == Reason::InsufficientScope {
-            explanation.advice.push("give the client the scope: gracekey client --client … --scope …".into());
+        if let (Reason::InsufficientScope, Some(entry)) = (denial.reason(), denial.entry()) {
+            let (client, scopes) = (entry.client_id(), entry.scopes());
+            let held: Vec<_> = scopes.iter().map(|scope| format!("--scope {scope}")).collect();
+            let held = held.join(" ");
+            explanation.advice.push(format!(
+                "add the scope to those that it has: gracekey client --client {client} {held} --scope …"
+            ));
         }
     }
 
@@ -179,7 +187,7 @@ impl Judge<'_> {
             let shown = redact::shown(&looked.meant);
             explanation.read.push(format!("{place}: {shown}"));
             explanation.findings.extend(looked.slips.iter().map(ToString::to_string));
-            self.unknown(&looked.meant, looked.mendable, explanation);
+            self.unknown(&looked.meant, looked.mendable || looked.placeholder, explanation);
             if looked.mendable {
                 meant.push(looked.meant.to_vec());
             }
@@ -209,7 +217,7 @@ impl Judge<'_> {
             (Shape::Gracekey(id), _) => format!(
                 "the key is whole, but {id} is unknown to this keyring: it is from another environment, was never issued here, or ended more than 90 days ago"
             ),
-            (Shape::Foreign, _) if explanation.reason == Some("unknown") => "no key of this keyring reads like this".into(),
+            (Shape::Foreign, _) if explanation.reason == Some("unknown") => "this keyring has no such key, and it has not the form of a key that gracekey issues".into(),
             (Shape::Cut | Shape::Mistyped, Some(id)) if known(id) => format!("key id {id} is in this keyring, so it was the right key once"),
             _ => return,
         });
@@ -244,19 +252,14 @@ impl Judge<'_> {
             mended.target.clone_from(&pasted.target);
         }
         let other = self.verdict(&mended);
-        if other.granted() {
-            explanation.advice.push("with that mended, the request is granted:".into());
-        } else if other.reason == explanation.reason
-            || matches!(other.reason, Some("missing" | "malformed" | "unknown"))
-        {
-            return;
-        } else {
-            explanation
-                .advice
-                .push(format!("with that mended, it is still denied, {}:", other.reason.unwrap_or_default()));
-        }
-        explanation.advice.extend(other.findings);
-        explanation.advice.extend(other.advice);
+        let verdict = match other.reason {
+            _ if other.granted() => "the request is granted".to_owned(),
+            None | Some("missing" | "malformed" | "unknown") => return,
+            Some(reason) => format!("the request is still denied, {reason}"),
+        };
+        explanation.once_mended.push(verdict);
+        explanation.once_mended.extend(other.findings);
+        explanation.once_mended.extend(other.advice);
     }
 }
 

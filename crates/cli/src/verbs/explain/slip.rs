@@ -11,6 +11,8 @@ pub(super) struct Looked {
     pub(super) slips: Vec<Cow<'static, str>>,
     /// Whether something stood around the key that can be taken off.
     pub(super) mendable: bool,
+    /// A variable stands there, and no key.
+    pub(super) placeholder: bool,
     /// The key as it was meant, once all that can be mended was.
     pub(super) meant: Zeroizing<Vec<u8>>,
 }
@@ -47,20 +49,29 @@ const LINE_END: &str = "a line end was pasted along with the key; take it out (i
 pub(super) fn look(value: &[u8], scheme: Option<&Scheme>) -> Looked {
     let mut slips = Vec::new();
     let rest = behind_scheme(value, scheme, &mut slips);
-    let meant = unstuck(rest, &mut slips);
+    let mut meant = Zeroizing::new(unstuck(rest, &mut slips).to_vec());
+    if meant.iter().any(u8::is_ascii_whitespace) {
+        let joined =
+            Zeroizing::new(meant.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect::<Vec<_>>());
+        if matches!(Shape::of(&joined), Shape::Gracekey(_)) {
+            slips.push("there is white space inside the key: it was broken over two lines; join them".into());
+            meant = joined;
+        }
+    }
     let mendable = !slips.is_empty();
-    if is_variable(meant) {
+    let placeholder = is_variable(&meant);
+    if placeholder {
         slips.push("a shell variable stands where the key should be: single quotes keep the shell from filling it in, or this line was copied before the shell saw it; paste what `curl -v` prints".into());
     } else {
-        shape(meant, &mut slips);
+        shape(&meant, &mut slips);
     }
     slips.dedup();
-    Looked { slips, mendable, meant: Zeroizing::new(meant.to_vec()) }
+    Looked { slips, mendable, placeholder, meant }
 }
 
 /// What is left behind the scheme, whatever was done to it.
 fn behind_scheme<'v>(value: &'v [u8], wanted: Option<&Scheme>, slips: &mut Vec<Cow<'static, str>>) -> &'v [u8] {
-    let mut rest = value.trim_ascii();
+    let mut rest = trim(value);
     let name = wanted.map_or("Bearer", Scheme::as_str);
     let mut count = 0;
     while let Some(behind) = rest.get(..name.len()).filter(|start| start.eq_ignore_ascii_case(name.as_bytes())) {
@@ -96,6 +107,15 @@ fn behind_scheme<'v>(value: &'v [u8], wanted: Option<&Scheme>, slips: &mut Vec<C
         slips.push("the header is empty: was a variable empty?".into());
     }
     rest
+}
+
+/// Without the optional white space of RFC 9110 §5.6.3. A line end is none, and is seen later.
+fn trim(value: &[u8]) -> &[u8] {
+    let mut value = value;
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 fn other_scheme(value: &[u8]) -> Option<(&'static str, &[u8])> {

@@ -1,0 +1,93 @@
+//! No output repeats a key, whatever was read and whatever is wrong with it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/fixture.rs"]
+mod fixture;
+#[path = "support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::{Ran, Sandbox};
+
+/// A piece of a secret that is long enough not to be there by chance.
+const PIECE: usize = 6;
+
+/// The secret parts of all keys of the fixture, in pieces.
+fn pieces() -> Vec<String> {
+    let secrets = (1..=9).map(|number| fixture::key(number).reveal().rsplit_once('_').unwrap().1.to_owned());
+    secrets.flat_map(|secret| (0..=secret.len() - PIECE).map(move |at| secret[at..at + PIECE].to_owned())).collect()
+}
+
+#[track_caller]
+fn assert_silent(ran: &Ran, pieces: &[String], what: &str) {
+    let foreign = ["xyz789", "real_key"].map(str::to_owned);
+    // The key id of a fixture key begins its secret, too, so it is taken out first: it may be shown.
+    let mut said = format!("{}{}", ran.stdout, ran.stderr);
+    for number in 1..=9 {
+        said = said.replace(fixture::id(number).as_str(), "");
+    }
+    for piece in pieces.iter().chain(&foreign) {
+        assert!(!said.contains(piece.as_str()), "{what} shows {piece:?}: {said}");
+    }
+}
+
+#[test]
+fn explain_repeats_no_key() {
+    let (sandbox, pieces) = (Sandbox::empty(), pieces());
+    fs::write(sandbox.keyring(), fixture::document().seal(&fixture::peppers()).to_json()).unwrap();
+    let inputs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd/explain.in");
+    let mut count = 0;
+    for input in fs::read_dir(inputs).unwrap() {
+        let input = input.unwrap().path();
+        for json in [false, true] {
+            let mut command = sandbox.command(&["explain", "--key-file"]);
+            command.arg(&input).env("GRACEKEY_PEPPER", fixture::PEPPER);
+            let command = if json { command.arg("--json") } else { &mut command };
+            let ran = Ran::from(command.output().unwrap());
+            assert!(matches!(ran.code, Some(0..=2)), "{ran:?}");
+            assert_silent(&ran, &pieces, &input.display().to_string());
+            count += 1;
+        }
+    }
+    assert!(count > 90, "{count} inputs were tried");
+}
+
+#[test]
+fn a_key_on_the_command_line_is_not_repeated() {
+    let (sandbox, pieces) = (Sandbox::new(), pieces());
+    let key = fixture::key(3);
+    let (key, equals) = (key.reveal(), format!("--key-id={}", key.reveal()));
+    for args in [
+        &["explain", key][..],
+        &["explain", "xyz789_real_key"],
+        &["revoke", "--key-id", key],
+        &["revoke", equals.as_str()],
+        &["issue", "--client", "acme", key],
+        &["issue", "--client", "acme", "--expires", key],
+        &["rotate", "--grace", key, "--client", "acme"],
+        &[key],
+    ] {
+        let ran = sandbox.run(args).expect_code(2).expect_error("A key never goes on the command line");
+        assert_silent(&ran, &pieces, "a usage error");
+    }
+}
+
+#[test]
+fn a_bad_import_repeats_no_key() {
+    let (sandbox, pieces) = (Sandbox::new(), pieces());
+    let key = fixture::key(3);
+    let key = key.reveal();
+    for text in [
+        format!("{{\"{key}\":\"acme\",\"{key}\":\"globex\"}}"),
+        format!("{{\"{key}\":7}}"),
+        format!("{{\"acme\":\"{key}\"}}"),
+        format!("{{\"{key}\":\"not a client\"}}"),
+        format!("{{'{key}':'acme'}}"),
+        key.to_owned(),
+    ] {
+        let ran = sandbox.run_with(&["import"], text.as_bytes()).expect_code(1);
+        assert_silent(&ran, &pieces, "import");
+    }
+}
