@@ -7,8 +7,8 @@
 use std::error::Error;
 use std::io::Write;
 
-use gracekey_core::{Client, ClientId, CredentialName, Grace, Pepper, Prefix, Revoke, Timestamp};
-use gracekey_store::{Actor, Issue, Kind, Rotate, RotateFrom, Store, StoreError, mint};
+use gracekey_core::{Client, ClientId, CredentialName, Grace, Pepper, Peppers, Prefix, Revoke, Timestamp};
+use gracekey_store::{Actor, Import, Issue, Kind, Rotate, RotateFrom, Store, StoreError, mint};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -21,6 +21,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// More than one statement writes.
+const IMPORTED: u32 = 520;
+
 enum Failure {
     Store(StoreError),
     Other(Box<dyn Error>),
@@ -29,7 +32,8 @@ enum Failure {
 async fn write(address: &str) -> Result<std::convert::Infallible, Failure> {
     let store = Store::connect(address).await?;
     let by: Actor = "writer".parse().map_err(other)?;
-    let pepper = Pepper::new("p1".parse().map_err(other)?, &[7; 32]).map_err(other)?;
+    let pepper = || Pepper::new("p1".parse().map_err(other)?, &[7; 32]).map_err(other);
+    let (pepper, peppers) = (pepper()?, Peppers::one(pepper()?));
     let grace: Grace = "1h".parse().map_err(other)?;
     let document = store.snapshot().await?;
     // Whoever was killed before this one may have seen any of the seconds up to here.
@@ -58,6 +62,14 @@ async fn write(address: &str) -> Result<std::convert::Infallible, Failure> {
         }
         let done = store.revoke(&Revoke::Key(current), &by, now).await?;
         acknowledged(done.epoch, "revoke", current.as_str())?;
+
+        if number % 20 == 3 {
+            let rows: String = (0..IMPORTED).map(|row| format!("foreign-key-{number}-{row},{client_id}\n")).collect();
+            let import = Import::csv(format!("key,client_id\n{rows}").as_bytes(), &peppers).map_err(other)?;
+            let done = store.import(import, &by, now, |_| {}).await?;
+            let last = done.value.lines.last().and_then(|line| line.key_id).ok_or_else(|| other("an empty report"))?;
+            acknowledged(done.epoch, "import", last.as_str())?;
+        }
     }
     Err(other("it counted to the end"))
 }

@@ -35,8 +35,9 @@ pub enum Engine {
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Readers of one SQLite file at once. One more connection writes.
 const SQLITE_READERS: u32 = 4;
-/// Connections of one server to PostgreSQL. Changes wait for each other anyway.
-const POSTGRES_CONNECTIONS: u32 = 10;
+/// Connections of one server to PostgreSQL that read, and that write. Changes wait for each other anyway.
+const POSTGRES_READERS: u32 = 6;
+const POSTGRES_WRITERS: u32 = 4;
 
 /// A server that hangs in the middle of a change must not keep the others from theirs, and a change that was
 /// acknowledged must be on disk: a stronger `synchronous_commit` than `on` is left alone.
@@ -75,7 +76,7 @@ impl Store {
     pub fn engine(&self) -> Engine {
         match *self.database {
             Database::Sqlite { .. } => Engine::Sqlite,
-            Database::Postgres(_) => Engine::Postgres,
+            Database::Postgres { .. } => Engine::Postgres,
         }
     }
 
@@ -97,7 +98,10 @@ impl Store {
                 reads.close().await;
                 writes.close().await;
             }
-            Database::Postgres(pool) => pool.close().await,
+            Database::Postgres { reads, writes } => {
+                reads.close().await;
+                writes.close().await;
+            }
         }
     }
 }
@@ -149,15 +153,15 @@ async fn postgres(options: PgConnectOptions) -> Result<Database, StoreError> {
         Some(_) => options,
         None => options.application_name("gracekey"),
     };
-    let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(PATIENCE)
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(sqlx::raw_sql(POSTGRES_SESSION)).await.map(drop) })
-        })
-        .connect_with(options.disable_statement_logging())
-        .await
-        .map_err(in_database)?;
-    migrate::postgres(&pool).await?;
-    Ok(Database::Postgres(pool))
+    let options = options.disable_statement_logging();
+    let writes = postgres_pool(POSTGRES_WRITERS).connect_with(options.clone()).await.map_err(in_database)?;
+    migrate::postgres(&writes).await?;
+    let reads = postgres_pool(POSTGRES_READERS).connect_lazy_with(options);
+    Ok(Database::Postgres { reads, writes })
+}
+
+fn postgres_pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).after_connect(|connection, _| {
+        Box::pin(async move { connection.execute(sqlx::raw_sql(POSTGRES_SESSION)).await.map(drop) })
+    })
 }

@@ -11,8 +11,15 @@ use sqlx::{PgPool, SqlitePool};
 use crate::error::{StoreError, in_database};
 
 pub(crate) enum Database {
-    Sqlite { reads: SqlitePool, writes: SqlitePool },
-    Postgres(PgPool),
+    Sqlite {
+        reads: SqlitePool,
+        writes: SqlitePool,
+    },
+    /// Of two pools, so that changes that wait for each other keep no reader from a connection.
+    Postgres {
+        reads: PgPool,
+        writes: PgPool,
+    },
 }
 
 impl Database {
@@ -20,8 +27,8 @@ impl Database {
     pub(crate) async fn read(&self) -> Result<Transaction, StoreError> {
         match self {
             Self::Sqlite { reads, .. } => reads.begin().await.map(Transaction::Sqlite),
-            Self::Postgres(pool) => {
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Transaction::Postgres)
+            Self::Postgres { reads, .. } => {
+                reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Transaction::Postgres)
             }
         }
         .map_err(in_database)
@@ -31,7 +38,7 @@ impl Database {
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
         match self {
             Self::Sqlite { writes, .. } => writes.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Transaction::Postgres),
+            Self::Postgres { writes, .. } => writes.begin().await.map(Transaction::Postgres),
         }
         .map_err(in_database)
     }

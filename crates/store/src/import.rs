@@ -72,7 +72,8 @@ impl Store {
     /// Takes in keys from elsewhere: all of them in one epoch, or none.
     ///
     /// Clients that are not there yet come with them. A row without a credential becomes one of its own: `default`,
-    /// `default-2` and so on. A key that the same client has already is passed over, so an import can be repeated.
+    /// `default-2` and so on. A key that the same client has already is passed over, so an import can be repeated. Other
+    /// changes wait meanwhile.
     ///
     /// # Errors
     /// [`ImportError::Rows`] with a line for every row when any of them is refused; and what [`StoreError`] says of

@@ -79,7 +79,7 @@ async fn check(place: &Place, acknowledged: &[String], before: u64) -> u64 {
         assert!(at.parse::<u64>().unwrap() <= epoch, "acknowledged with epoch {at}, and the store has {epoch}");
         let there = match what {
             "client" => document.clients.iter().any(|client| client.client_id.as_str() == name),
-            "issue" | "rotate" => document.keys.iter().any(|key| key.key_id.as_str() == name),
+            "issue" | "rotate" | "import" => document.keys.iter().any(|key| key.key_id.as_str() == name),
             "revoke" => document.keys.iter().any(|key| key.key_id.as_str() == name && key.revoked_at.is_some()),
             _ => panic!("{line}"),
         };
@@ -96,7 +96,7 @@ async fn whole(place: &Place, epoch: u64) {
     assert_eq!(u64::try_from(changes).unwrap(), epoch, "epochs and changes");
     for (rows, action) in [
         ("gracekey_clients", "= 'client.add'"),
-        ("gracekey_generations", "IN ('key.issue', 'key.rotate')"),
+        ("gracekey_generations", "IN ('key.issue', 'key.rotate', 'key.import')"),
         ("gracekey_generations WHERE superseded_at IS NOT NULL", "= 'key.rotate'"),
         ("gracekey_generations WHERE rotated_from IS NOT NULL", "= 'key.rotate'"),
         ("gracekey_generations WHERE revoked_at IS NOT NULL", "= 'key.revoke'"),
@@ -105,6 +105,8 @@ async fn whole(place: &Place, epoch: u64) {
         let told = place.count(&format!("SELECT COUNT(*) FROM gracekey_audit WHERE action {action}")).await;
         assert_eq!(rows_there, told, "{rows} against {action}");
     }
+    let imports = "SELECT epoch FROM gracekey_audit WHERE action = 'key.import' GROUP BY epoch HAVING COUNT(*) <> 520";
+    assert_eq!(place.count(&format!("SELECT COUNT(*) FROM ({imports}) AS half")).await, 0, "half an import");
 }
 
 async fn close(store: Store) {
