@@ -1,4 +1,6 @@
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{PgPool, SqlSafeStr, SqlitePool};
 
 use crate::error::{StoreError, in_migration};
@@ -6,15 +8,19 @@ use crate::error::{StoreError, in_migration};
 /// The table in which the applied migrations are kept: not sqlx's usual one, which may be the neighbours'.
 const TABLE: &str = "gracekey_migrations";
 
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
 pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
     let migrator = migrator(&[
         include_str!("../migrations/sqlite/0001_keyring.sql"),
         include_str!("../migrations/sqlite/0002_views.sql"),
     ]);
-    // SQLite has no lock to hold meanwhile. Of two processes that begin at once one fails, and finds it done.
-    for _ in 0..3 {
-        if migrator.run(pool).await.is_ok() {
-            return Ok(());
+    // SQLite has no lock to hold meanwhile. Of several that begin at once one gets through, and the others find it done.
+    for _ in 0..ATTEMPTS {
+        match migrator.run(pool).await {
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => tokio::time::sleep(PAUSE).await,
+            done => return done.map_err(in_migration),
         }
     }
     migrator.run(pool).await.map_err(in_migration)

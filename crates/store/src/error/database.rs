@@ -117,3 +117,37 @@ fn primary(error: &dyn DatabaseError) -> u32 {
 fn unavailable(trouble: Trouble, outcome: Outcome, detail: String) -> StoreError {
     StoreError::Unavailable(Unavailable { trouble, outcome, detail })
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, Executor, SqliteConnection};
+
+    use super::*;
+
+    async fn refusal(script: &'static str) -> StoreError {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        in_database(database.execute(sqlx::raw_sql(script)).await.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_full_database_is_told_from_others() {
+        let fill = "PRAGMA max_page_count = 5; CREATE TABLE t (b BLOB); INSERT INTO t VALUES (zeroblob(100000))";
+        let StoreError::Unavailable(error) = refusal(fill).await else { panic!() };
+        assert_eq!((error.trouble, error.outcome), (Trouble::Full, Outcome::NothingDone));
+        let StoreError::Unavailable(error) = refusal("SELECT nothing").await else { panic!() };
+        assert_eq!(error.trouble, Trouble::Failed);
+        let read_only = "PRAGMA query_only = ON; CREATE TABLE t (b BLOB)";
+        assert!(matches!(refusal(read_only).await, StoreError::Config(_)));
+    }
+
+    #[test]
+    fn an_answer_that_never_came_leaves_the_outcome_open() {
+        let cut = || sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
+        let outcome = |error| match error {
+            StoreError::Unavailable(error) => error.outcome,
+            other => panic!("{other}"),
+        };
+        assert_eq!(outcome(in_database(cut())), Outcome::NothingDone);
+        assert_eq!(outcome(at_commit(cut())), Outcome::Unknown);
+    }
+}
