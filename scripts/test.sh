@@ -8,6 +8,8 @@ step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 step "tools"
 source scripts/tools.sh
 
+scripts/envoy-install.sh
+
 step "format and spelling"
 cargo fmt --all --check
 cargo fmt --all --check --manifest-path fuzz/Cargo.toml
@@ -21,6 +23,9 @@ cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 
 step "the engine without std"
 scripts/no-std.sh
+
+step "the filter as it ships"
+scripts/wasm-build.sh
 
 step "tests"
 cargo nextest run --workspace --locked

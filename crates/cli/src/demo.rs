@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use gracekey_core::Timestamp;
 use tokio::task::JoinHandle;
 
+use crate::clock;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::{clock, durable};
 use caller::{Callers, Shared};
 use screen::Screen;
 use server::Server;
@@ -30,14 +30,24 @@ pub(crate) fn run(plan: &Plan, output: &mut Output) -> Result<ExitCode, Failure>
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::refused(format!("the demo can't start its threads: {error}")))?;
     runtime.block_on(async {
-        tokio::select! {
-            outcome = play(plan, output) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Failure::refused("interrupted")),
+        let (mut screen, stage, server, shared, code) = tokio::select! {
+            played = play(plan, output) => played?,
+            _ = tokio::signal::ctrl_c() => return Err(Failure::refused("interrupted")),
+        };
+        if plan.stays_up {
+            let new = shared.new.get().ok_or_else(|| Failure::refused("there is no new key"))?;
+            stage.keep(new)?;
+            screen.by_hand(server.address(), &stage)?;
+            tokio::signal::ctrl_c().await.map_err(|error| Failure::refused(format!("Ctrl-C is not heard: {error}")))?;
         }
+        Ok(code)
     })
 }
 
-async fn play(plan: &Plan, output: &mut Output) -> Result<ExitCode, Failure> {
+/// What is left standing when the story was told, and the exit code that it comes to.
+type Played<'o> = (Screen<'o>, Stage, Server, Arc<Shared>, ExitCode);
+
+async fn play<'o>(plan: &Plan, output: &'o mut Output) -> Result<Played<'o>, Failure> {
     let stage = Stage::set()?;
     let server = Server::start(plan.listen, &stage).await?;
     let old = stage.issue(output)?;
@@ -55,12 +65,9 @@ async fn play(plan: &Plan, output: &mut Output) -> Result<ExitCode, Failure> {
 
     let tally = shared.finished(&server.metrics());
     screen.closing(&notice, &straggler, &server.metrics(), &tally)?;
-    let good = tally.unexpected().is_empty();
     screen.result(&tally)?;
-    if plan.stays_up {
-        stay(&stage, &server, &shared, &mut screen).await?;
-    }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let code = if tally.unexpected().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    Ok((screen, stage, server, shared, code))
 }
 
 /// Tells the story second by second. The answer is what the old key's caller read within the window.
@@ -72,44 +79,31 @@ async fn seconds(
     screen: &mut Screen<'_>,
 ) -> Result<String, Failure> {
     let mut notice: Option<JoinHandle<Result<String, Failure>>> = None;
+    let mut closed = false;
     for second in 1..=plan.seconds {
         tokio::time::sleep_until((shared.start + Duration::from_secs(second.into())).into()).await;
+        let mut news = shared.news();
         if second == plan.rotate_at {
+            shared.rotating();
             let rotated = stage.rotate(plan.grace, screen.output())?;
-            let retires_at = rotated.retires_at;
-            screen.row(
-                second,
-                &shared.row(second),
-                Some(&format!("rotated: both keys work until {}", time(retires_at))),
-            )?;
+            news.push(format!("rotated: both keys work until {}", time(rotated.retires_at)));
             shared.rotated(rotated);
+        } else if !closed && shared.is_closed(clock::now()?) {
+            news.push("the window closes".into());
+            closed = true;
+        }
+        screen.row(second, &shared.row(second), &news.join(", "))?;
+        if second == plan.rotate_at {
             server.holds(stage.epoch()?).await?;
             shared.taken();
             let (address, shared) = (server.address(), Arc::clone(shared));
             notice = Some(tokio::spawn(async move { connection::exchange(address, &shared.old.key).await }));
-        } else {
-            let closes = (second == plan.closes_at()).then(|| "the window closes".to_owned());
-            let news: Vec<_> = shared.news().into_iter().chain(closes).collect();
-            let note = (!news.is_empty()).then(|| news.join(", "));
-            screen.row(second, &shared.row(second), note.as_deref())?;
         }
     }
     match notice {
         Some(notice) => notice.await.map_err(|_| Failure::refused("the old key's caller was lost"))?,
         None => Err(Failure::refused("the demo was too short to rotate")),
     }
-}
-
-/// Leaves the server up, with all that is needed to try things by hand.
-async fn stay(stage: &Stage, server: &Server, shared: &Shared, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let key = stage.path("key");
-    if let Some(new) = shared.new.get() {
-        let written = durable::create(&key, new.key.as_bytes(), 0o600);
-        written.map_err(|error| Failure::of_file(&key, format!("the key can't be written: {error}")))?;
-    }
-    screen.by_hand(server.address(), stage)?;
-    // Until Ctrl-C, which ends all of this from outside.
-    std::future::pending().await
 }
 
 /// Waits for the beginning of a second.

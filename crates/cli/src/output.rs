@@ -76,7 +76,7 @@ impl Output {
             Ink::Yellow => 33,
             Ink::Cyan => 36,
         };
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     fn write(&mut self, text: &str, json: &impl Serialize) -> io::Result<()> {

@@ -96,9 +96,8 @@ impl Keyring {
         let mut found = None;
         for pepper in self.peppers.iter() {
             let digest = pepper.digest_words(key);
-            if let Some(index) = self.table.find(&digest) {
-                found = Some(index);
-            }
+            // Asked whether or not the key was found already. A key under both peppers is the current one's.
+            found = found.or(self.table.find(&digest));
         }
         found.map(|index| Entry::new(self, index))
     }

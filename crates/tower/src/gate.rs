@@ -34,8 +34,7 @@ pub(crate) enum Decided {
 
 impl Gate {
     pub(crate) fn new(policy: Policy, keys: LiveKeyring) -> Self {
-        // The engine's field names are tokens of RFC 9110 in lower case, which every `HeaderName` can be.
-        let names = policy.fields().iter().filter_map(|name| HeaderName::try_from(name.as_str()).ok()).collect();
+        let names = policy.fields().iter().filter_map(|name| header_name(name.as_str())).collect();
         Self {
             policy: Arc::new(policy),
             names,
@@ -113,4 +112,11 @@ impl Gate {
     fn throttled<'a, B>(&self, _: &http::Request<B>, denial: Denial<'a>, _: Option<Timestamp>) -> Denial<'a> {
         denial
     }
+}
+
+/// The engine's field names are tokens of RFC 9110 in lower case, which every [`HeaderName`] can be. Those of the default
+/// policy are static, so that no request counts references to them.
+fn header_name(name: &str) -> Option<HeaderName> {
+    let usual = ["x-api-key", "x-client-id", "x-key-id"].into_iter().find(|usual| *usual == name);
+    usual.map(HeaderName::from_static).or_else(|| HeaderName::try_from(name).ok())
 }

@@ -118,7 +118,7 @@ pub(crate) fn edit<B>(request: &mut http::Request<B>, grant: &Grant<'_>, names: 
 #[derive(Default)]
 struct Forwarded {
     text: Text,
-    /// The index of each name, and where its value ends.
+    /// The index of each name, and the length of its value.
     headers: [Option<(usize, usize)>; 2],
 }
 
@@ -137,7 +137,7 @@ impl Forwarded {
         if let (Some(room), Some(slot)) = (room, slot) {
             room.copy_from_slice(value.as_bytes());
             self.text.len = end;
-            *slot = Some((name, end));
+            *slot = Some((name, value.len()));
         }
     }
 
@@ -146,14 +146,13 @@ impl Forwarded {
         if self.text.len == 0 {
             return;
         }
-        let text = Bytes::from_owner(self.text);
-        let mut start = 0;
-        for (name, end) in self.headers.into_iter().flatten() {
+        let mut text = Bytes::from_owner(self.text);
+        for (name, len) in self.headers.into_iter().flatten() {
+            let value = if len < text.len() { text.split_to(len) } else { std::mem::take(&mut text) };
             // Client ids and key ids are visible ASCII.
-            if let (Some(name), Ok(value)) = (names.get(name), HeaderValue::from_maybe_shared(text.slice(start..end))) {
+            if let (Some(name), Ok(value)) = (names.get(name), HeaderValue::from_maybe_shared(value)) {
                 headers.insert(name, value);
             }
-            start = end;
         }
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) new: OnceLock<DemoKey>,
     address: SocketAddr,
     retires_at: OnceLock<Timestamp>,
+    /// The rotation has begun, and the server may take its keyring at any moment.
+    rotating: AtomicBool,
     /// The server holds the keyring of the rotation.
     taken: AtomicBool,
     stop: AtomicBool,
@@ -76,6 +78,7 @@ async fn call(shared: Arc<Shared>, number: u32, takes_new_after: Option<f64>, ev
         let Ok(sent_at) = clock::now() else { continue };
         let taken = shared.taken.load(Ordering::Acquire);
         let answer = connection.get(key).await;
+        let rotating = shared.rotating.load(Ordering::Acquire);
         let Ok(answered_at) = clock::now() else { continue };
         let retires = answer.as_ref().ok().and_then(|answer| answer.retires);
         if let (Some(fraction), None, Some(retires)) = (takes_new_after, takes_new_at, retires) {
@@ -84,7 +87,7 @@ async fn call(shared: Arc<Shared>, number: u32, takes_new_after: Option<f64>, ev
         }
         let second = shared.start.elapsed().as_secs();
         let failed = answer.is_err();
-        shared.record(second, &Observation { which, taken, sent_at, answered_at, answer });
+        shared.record(second, &Observation { which, rotating, taken, sent_at, answered_at, answer });
         if failed {
             return;
         }
@@ -99,11 +102,22 @@ impl Shared {
             new: OnceLock::new(),
             address,
             retires_at: OnceLock::new(),
+            rotating: AtomicBool::new(false),
             taken: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             tally: Mutex::default(),
             news: Mutex::default(),
         }
+    }
+
+    /// The rotation begins.
+    pub(super) fn rotating(&self) {
+        self.rotating.store(true, Ordering::Release);
+    }
+
+    /// Whether the window has closed.
+    pub(super) fn is_closed(&self, now: Timestamp) -> bool {
+        self.retires_at.get().is_some_and(|retires_at| *retires_at <= now)
     }
 
     /// The key was rotated, and its successor is there for whoever wants it.

@@ -48,14 +48,14 @@ impl<'o> Screen<'o> {
         self.say(&head)
     }
 
-    pub(super) fn row(&mut self, second: u32, row: &Row, note: Option<&str>) -> Result<(), Failure> {
+    pub(super) fn row(&mut self, second: u32, row: &Row, note: &str) -> Result<(), Failure> {
         let Row { old, new, denied, unexpected } = *row;
         let numbers = format!("{second:>6} {old:>8} {new:>8} {denied:>7}");
         let bar = self.bar(row);
-        let note = note.map(|note| format!("  {}", self.ink(Ink::Cyan, note))).unwrap_or_default();
+        let note = self.ink(Ink::Cyan, note);
         let odd = if unexpected == 0 { String::new() } else { format!("  {unexpected} UNEXPECTED") };
         let odd = self.ink(Ink::Red, &odd);
-        self.say(format!("{numbers}  {bar}{note}{odd}").trim_end())
+        self.say(format!("{numbers}  {bar}  {note}{odd}").trim_end())
     }
 
     /// One character for each share of what all callers should send in a second.
@@ -101,7 +101,9 @@ impl<'o> Screen<'o> {
             let names = ["gracekey_auth_success", "gracekey_auth_failures", "gracekey_previous_key_requests"];
             names.iter().any(|name| line.starts_with(name)) && !line.ends_with(" 0")
         };
-        for line in metrics.lines().filter(shown) {
+        let mut shown: Vec<_> = metrics.lines().filter(shown).collect();
+        shown.sort_unstable();
+        for line in shown {
             self.say(&format!("  {line}"))?;
         }
         self.verdict(tally)
@@ -126,8 +128,10 @@ impl<'o> Screen<'o> {
             }
         }
         if !self.plan.stays_up {
-            self.say("By hand: gracekey demo --listen 127.0.0.1:8080 stays up and shows what to type, for instance")?;
-            self.say("  curl -i http://127.0.0.1:8080/v1/logs -H \"Authorization: Bearer $KEY\"")?;
+            let program = program();
+            self.say(&format!(
+                "To try it by hand, this stays up and shows what to type: {program} demo --listen 127.0.0.1:8080"
+            ))?;
         }
         Ok(())
     }
@@ -150,15 +154,15 @@ impl<'o> Screen<'o> {
 
     /// What can be tried while the server stays up.
     pub(super) fn by_hand(&mut self, address: SocketAddr, stage: &Stage) -> Result<(), Failure> {
-        let (route, folder) = (Server::ROUTE, stage.folder().display());
+        let (route, folder, program) = (Server::ROUTE, stage.folder().display(), program());
         self.title("It stays up until Ctrl-C. By hand, in another terminal:")?;
         self.say(&format!("  cd {folder}"))?;
         self.say(&format!("  curl -i http://{address}{route} -H \"Authorization: Bearer $(cat key)\""))?;
         self.say(&format!("  curl -i http://{address}{route} -H 'Authorization: Bearer oops'"))?;
         self.say(&format!("  curl -s http://{address}/metrics | grep ^gracekey"))?;
-        self.say("  gracekey --keyring keyring.json --pepper pepper list --all")?;
-        self.say("  gracekey --keyring keyring.json --pepper pepper rotate --client acme_corp --grace 1m")?;
-        self.say("  gracekey --keyring keyring.json --pepper pepper explain --key-file key")
+        self.say(&format!("  {program} --keyring keyring.json --pepper pepper list --all"))?;
+        self.say(&format!("  {program} --keyring keyring.json --pepper pepper rotate --client acme_corp --grace 1m"))?;
+        self.say(&format!("  {program} --keyring keyring.json --pepper pepper explain --key-file key"))
     }
 
     fn title(&mut self, text: &str) -> Result<(), Failure> {
@@ -173,4 +177,12 @@ impl<'o> Screen<'o> {
     fn ink(&self, ink: Ink, text: &str) -> String {
         self.output.ink(ink, text)
     }
+}
+
+/// How this very command is called: by its name, where the shell would find it.
+fn program() -> String {
+    let own = std::env::current_exe().unwrap_or_default();
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let is_found = std::env::split_paths(&folders).any(|folder| own.parent() == Some(folder.as_path()));
+    if is_found || own.as_os_str().is_empty() { "gracekey".into() } else { own.display().to_string() }
 }

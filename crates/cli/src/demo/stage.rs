@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use gracekey_core::{
@@ -37,7 +37,11 @@ pub(super) struct Rotated {
 impl Stage {
     pub(super) fn set() -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| Failure::refused(format!("the demo has no folder to work in: {error}"));
-        let folder = tempfile::Builder::new().prefix("gracekey-demo-").tempdir().map_err(cannot)?;
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("gracekey-demo-");
+        #[cfg(unix)]
+        folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder = folder.tempdir().map_err(cannot)?;
         let id = "demo".parse().map_err(Failure::refused)?;
         let secret = entropy::bytes::<32>()?;
         durable::create(&folder.path().join("pepper"), Pepper::text(id, &*secret).as_bytes(), 0o600).map_err(cannot)?;
@@ -80,8 +84,11 @@ impl Stage {
         &self.keyring
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder().join(name)
+    /// Writes a key to the file `key`, for whoever tries things by hand.
+    pub(super) fn keep(&self, key: &DemoKey) -> Result<(), Failure> {
+        let path = self.folder().join("key");
+        let written = durable::create(&path, key.key.as_bytes(), 0o600);
+        written.map_err(|error| Failure::of_file(&path, format!("the key can't be written: {error}")))
     }
 
     pub(super) fn folder(&self) -> &Path {

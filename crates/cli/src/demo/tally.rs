@@ -25,6 +25,8 @@ pub(super) struct Answer {
 #[derive(Clone, Debug)]
 pub(super) struct Observation {
     pub(super) which: Which,
+    /// The rotation had begun before the answer came.
+    pub(super) rotating: bool,
     /// The server held the keyring of the rotation before this was sent.
     pub(super) taken: bool,
     pub(super) sent_at: Timestamp,
@@ -127,7 +129,7 @@ enum Outcome {
 /// Whether that is the answer that should have come. Times are whole seconds, so within the second in which a request
 /// was under way as the window closed, either answer is right.
 fn judge(observation: &Observation, window: Option<Window>) -> Result<Outcome, String> {
-    let Observation { which, taken, sent_at, answered_at, answer } = observation;
+    let Observation { which, rotating, taken, sent_at, answered_at, answer } = observation;
     let answer = answer.as_ref().map_err(|error| format!("no answer to the {} key: {error}", which.name()))?;
     let unexpected = |what: &str| Err(format!("status {} for the {} key, {what}", answer.status, which.name()));
     let closed_when_sent = window.is_some_and(|window| *sent_at >= window.retires_at);
@@ -138,7 +140,7 @@ fn judge(observation: &Observation, window: Option<Window>) -> Result<Outcome, S
         (Which::Old, 200) if closed_when_sent => unexpected("whose window had closed"),
         (Which::Old, 200) => match (window, answer.retires) {
             (Some(window), Some(retires)) if retires != window.retires_at => unexpected("with a notice of another end"),
-            (None, Some(_)) => unexpected("with a notice before any rotation"),
+            (_, Some(_)) if !rotating => unexpected("with a notice before any rotation"),
             (_, None) if *taken => unexpected("without the notice that it was rotated"),
             _ => Ok(Outcome::Old),
         },

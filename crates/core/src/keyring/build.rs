@@ -22,7 +22,7 @@ pub(super) fn keyring(document: &Document, peppers: Arc<Peppers>, content: Words
     let (clients, client_index) = clients(document, &mut names, &mut scopes)?;
 
     let mut credentials: Vec<CredentialRow> = Vec::new();
-    let mut credential_index: HashMap<(u32, &str), u32> = HashMap::new();
+    let mut credential_index: HashMap<(u32, &str), u32> = HashMap::with_capacity(document.keys.len());
     let mut places: Vec<(u32, bool)> = Vec::with_capacity(document.keys.len());
     for (at, key) in document.keys.iter().enumerate() {
         let client = *client_index.get(key.client_id.as_str()).ok_or_else(|| {

@@ -35,16 +35,19 @@ impl Table {
 
     /// Builds the table over `digests`, each with the record that `record` makes for its index.
     pub(super) fn new(digests: &[&Words], record: impl Fn(usize) -> Record) -> Result<Self, TableError> {
-        let buckets = digests.len() / Self::LOAD + 1;
-        let sorted = sorted(digests, buckets)?;
-        (0..buckets).try_for_each(|bucket| check_distinct(digests, sorted.bucket(bucket)))?;
+        let buckets = Buckets::new(digests)?;
+        buckets.iter().try_for_each(check_distinct)?;
         // One place in eight stays free at first: with fewer free places the last pilots take long to find.
         let mut places = digests.len() + digests.len() / 7 + 1;
         for _ in 0..Self::ATTEMPTS {
-            if let Some((pilots, order)) = displace(digests, &sorted, buckets, places) {
-                let made = order.into_iter().map(|at| at.map_or_else(Record::filler, &record));
+            if let Some((pilots, taken)) = displace(&buckets, digests.len(), places) {
                 let mut records = Vec::with_capacity(places);
-                records.extend(made);
+                records.resize_with(places, Record::filler);
+                for (at, place) in taken.into_iter().enumerate() {
+                    if let Some(slot) = records.get_mut(index(place)) {
+                        *slot = record(at);
+                    }
+                }
                 return Ok(Self { pilots, records, len: digests.len() });
             }
             places += places / 8 + 1;
@@ -89,92 +92,107 @@ impl Table {
     }
 }
 
-/// The indices of the digests, sorted by bucket.
-struct Sorted {
-    order: Vec<u32>,
-    /// Where each bucket begins in `order`, and one more at the end.
+/// The digests, sorted by bucket: copies, so that those of one bucket lie side by side.
+struct Buckets {
+    members: Vec<Member>,
+    /// Where each bucket begins in `members`, and one more at the end.
     starts: Vec<u32>,
 }
 
-impl Sorted {
-    fn bucket(&self, bucket: usize) -> &[u32] {
-        let at = |bucket: usize| self.starts.get(bucket).and_then(|start| usize::try_from(*start).ok());
-        at(bucket).zip(at(bucket + 1)).and_then(|(start, end)| self.order.get(start..end)).unwrap_or_default()
-    }
+#[derive(Clone, Copy)]
+struct Member {
+    digest: Words,
+    /// Its index in the input.
+    index: u32,
 }
 
-fn sorted(digests: &[&Words], buckets: usize) -> Result<Sorted, TableError> {
-    let number = |at: usize| u32::try_from(at).map_err(|_| TableError::NotUniform);
-    let mut starts = vec![0_u32; buckets + 2];
-    for digest in digests {
-        if let Some(count) = starts.get_mut(spread(digest[0], buckets) + 2) {
-            *count += 1;
-        }
-    }
-    let mut sum = 0;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
-    }
-    // Each start moves on to its end while the bucket is filled, and so becomes the start of the next.
-    let mut order = vec![0; digests.len()];
-    for (at, digest) in digests.iter().enumerate() {
-        if let Some(next) = starts.get_mut(spread(digest[0], buckets) + 1) {
-            if let Some(slot) = order.get_mut(usize::try_from(*next).unwrap_or(usize::MAX)) {
-                *slot = number(at)?;
+impl Buckets {
+    fn new(digests: &[&Words]) -> Result<Self, TableError> {
+        let count = digests.len() / Table::LOAD + 1;
+        let mut starts = vec![0_u32; count + 2];
+        for digest in digests {
+            if let Some(size) = starts.get_mut(spread(digest[0], count) + 2) {
+                *size += 1;
             }
-            *next += 1;
         }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        // Each start moves on to its end while the bucket is filled, and so becomes the start of the next.
+        let mut members = vec![Member { digest: [0; 4], index: 0 }; digests.len()];
+        for (at, digest) in digests.iter().enumerate() {
+            let own = u32::try_from(at).map_err(|_| TableError::NotUniform)?;
+            if let Some(next) = starts.get_mut(spread(digest[0], count) + 1) {
+                if let Some(member) = members.get_mut(index(*next)) {
+                    *member = Member { digest: **digest, index: own };
+                }
+                *next += 1;
+            }
+        }
+        starts.pop();
+        Ok(Self { members, starts })
     }
-    Ok(Sorted { order, starts })
+
+    fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn bucket(&self, bucket: usize) -> &[Member] {
+        let start = |bucket: usize| self.starts.get(bucket).map(|start| index(*start));
+        start(bucket).zip(start(bucket + 1)).and_then(|(from, to)| self.members.get(from..to)).unwrap_or_default()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[Member]> {
+        (0..self.len()).map(|bucket| self.bucket(bucket))
+    }
 }
 
 /// Two equal digests share a bucket, so only its few members are compared.
-fn check_distinct(digests: &[&Words], members: &[u32]) -> Result<(), TableError> {
-    let index = |member: u32| usize::try_from(member).unwrap_or(usize::MAX);
-    for (at, member) in members.iter().enumerate() {
-        for earlier in members.iter().take(at) {
-            if let (Some(one), Some(other)) = (digests.get(index(*earlier)), digests.get(index(*member)))
-                && secret::declassify(secret::same(one, other))
-            {
-                return Err(TableError::Duplicate(index(*earlier), index(*member)));
+fn check_distinct(bucket: &[Member]) -> Result<(), TableError> {
+    for (at, member) in bucket.iter().enumerate() {
+        for earlier in bucket.iter().take(at) {
+            if secret::declassify(secret::same(&earlier.digest, &member.digest)) {
+                return Err(TableError::Duplicate(index(earlier.index), index(member.index)));
             }
         }
     }
     Ok(())
 }
 
-/// For each place the index of the digest that stands there.
-type Placed = Vec<Option<usize>>;
-
-/// Finds a pilot for each bucket, the fullest first. `None` when one bucket has none: take more places.
-fn displace(digests: &[&Words], sorted: &Sorted, buckets: usize, places: usize) -> Option<(Vec<u16>, Placed)> {
-    let mut pilots = vec![0_u16; buckets];
-    let mut taken: Placed = vec![None; places];
-    let mut by_size: Vec<usize> = (0..buckets).collect();
-    by_size.sort_by_key(|bucket| core::cmp::Reverse(sorted.bucket(*bucket).len()));
+/// Finds a pilot for each bucket, the fullest first, and with them the place of each digest of the input. `None` when
+/// one bucket has no pilot: take more places.
+fn displace(buckets: &Buckets, digests: usize, places: usize) -> Option<(Vec<u16>, Vec<u32>)> {
+    let mut pilots = vec![0_u16; buckets.len()];
+    let mut taken = vec![0_u32; digests];
+    let mut is_free = vec![true; places];
+    let mut by_size: Vec<usize> = (0..buckets.len()).collect();
+    by_size.sort_by_key(|bucket| core::cmp::Reverse(buckets.bucket(*bucket).len()));
     let mut wanted = Vec::new();
     for bucket in by_size {
-        let members = sorted.bucket(bucket);
-        if members.is_empty() {
-            break;
-        }
+        let members = buckets.bucket(bucket);
         let pilot = (0..=u16::MAX).find(|pilot| {
             wanted.clear();
             members.iter().all(|member| {
-                let Some(digest) = usize::try_from(*member).ok().and_then(|at| digests.get(at)) else { return false };
-                let place = place_of(digest, *pilot, places);
-                let free = taken.get(place).is_some_and(Option::is_none) && !wanted.contains(&place);
+                let place = place_of(&member.digest, *pilot, places);
+                let fits = is_free.get(place).is_some_and(|free| *free) && !wanted.contains(&place);
                 wanted.push(place);
-                free
+                fits
             })
         })?;
         *pilots.get_mut(bucket)? = pilot;
         for (place, member) in wanted.iter().zip(members) {
-            *taken.get_mut(*place)? = usize::try_from(*member).ok();
+            *is_free.get_mut(*place)? = false;
+            *taken.get_mut(index(member.index))? = u32::try_from(*place).ok()?;
         }
     }
     Some((pilots, taken))
+}
+
+/// A `u32` as an index: there is no smaller machine.
+fn index(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
 }
 
 /// Where a digest stands under a pilot of its bucket.

@@ -157,7 +157,7 @@ pub(crate) fn json(good: &Value) -> impl Strategy<Value = Value> + use<> {
 fn collect(json: &Value, at: String, places: &mut Vec<String>) {
     match json {
         Value::Object(members) => {
-            members.iter().for_each(|(name, value)| collect(value, format!("{at}/{name}"), places))
+            members.iter().for_each(|(name, value)| collect(value, format!("{at}/{name}"), places));
         }
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(index, value)| collect(value, format!("{at}/{index}"), places));

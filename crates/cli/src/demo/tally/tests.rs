@@ -16,7 +16,8 @@ fn denied(status: u16, superseded: bool) -> Result<Answer, String> {
 
 /// What a tally says of one answer, sent and answered at these seconds, once the key was rotated.
 fn tallied(which: Which, sent: i64, answered: i64, answer: Result<Answer, String>) -> (Row, usize) {
-    let observation = Observation { which, taken: true, sent_at: at(sent), answered_at: at(answered), answer };
+    let observation =
+        Observation { which, rotating: true, taken: true, sent_at: at(sent), answered_at: at(answered), answer };
     let mut tally = Tally::default();
     tally.record(0, &observation, Some(Window { retires_at: at(CLOSES) }));
     (tally.row(0), tally.unexpected().len())
@@ -71,7 +72,14 @@ fn before_the_rotation_there_is_no_notice() {
     let mut tally = Tally::default();
     for (second, retires) in [(0, None), (1, Some(at(CLOSES)))] {
         let answer = Ok(Answer { status: 200, retires, superseded: false });
-        let observation = Observation { which: Which::Old, taken: false, sent_at: at(1), answered_at: at(1), answer };
+        let observation = Observation {
+            which: Which::Old,
+            rotating: false,
+            taken: false,
+            sent_at: at(1),
+            answered_at: at(1),
+            answer,
+        };
         tally.record(second, &observation, None);
     }
     assert_eq!((tally.row(0).old, tally.row(1).unexpected), (1, 1));
