@@ -21,3 +21,4 @@ mod outage;
 mod races;
 mod secrets;
 mod usage;
+mod verifier;
