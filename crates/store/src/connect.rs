@@ -35,6 +35,8 @@ pub enum Engine {
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Readers of one SQLite file at once. One more connection writes.
 const SQLITE_READERS: u32 = 4;
+/// Rows that SQLite's thread reads ahead: a snapshot is read with few switches between it and ours.
+const SQLITE_ROWS: usize = 1024;
 /// Connections of one server to PostgreSQL that read, and that write. Changes wait for each other anyway.
 const POSTGRES_READERS: u32 = 6;
 const POSTGRES_WRITERS: u32 = 4;
@@ -121,6 +123,7 @@ async fn sqlite(path: &Path) -> Result<Database, StoreError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
+        .row_buffer_size(SQLITE_ROWS)
         .disable_statement_logging();
     // One connection writes, so that changes of one process queue up in order and none starves.
     let writes = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);

@@ -10,8 +10,8 @@ use crate::database::Statement;
 use crate::error::StoreError;
 use crate::rows;
 
-/// Rows of one statement: 13 values each stay below the 32766 that SQLite takes.
-const BATCH: usize = 500;
+/// Rows of one statement. More are slower: SQLite finds the name of each value by walking over those before it.
+const BATCH: usize = 50;
 
 impl Change<'_> {
     pub(super) async fn known(&mut self) -> Result<Known, StoreError> {
