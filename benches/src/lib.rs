@@ -1,1 +1,60 @@
-//! Benches.
+//! What the benches measure: each case once, for criterion and for the table of ratios alike.
+
+mod clock;
+mod decisions;
+mod layer;
+mod others;
+mod world;
+
+pub use clock::timed;
+pub use world::{World, document, now, peppers};
+
+use std::error::Error;
+
+/// Whatever a bench can stumble over while it is set up.
+pub type SetUp<T> = Result<T, Box<dyn Error>>;
+
+/// One thing that is measured.
+pub struct Case {
+    /// What it is, like `decide, hit`.
+    pub name: &'static str,
+    /// Under which circumstances, like `1,000 keys, one key`.
+    pub circumstances: String,
+    /// Does it so many times.
+    pub run: Box<dyn FnMut(u64)>,
+}
+
+impl Case {
+    /// The name of the case that all others are told as a multiple of.
+    pub const BASE: &str = "bare HMAC-SHA256";
+
+    fn new(name: &'static str, circumstances: impl Into<String>, mut once: impl FnMut() + 'static) -> Self {
+        let run = move |times| (0..times).for_each(|_| once());
+        Self { name, circumstances: circumstances.into(), run: Box::new(run) }
+    }
+}
+
+/// All cases, the base first.
+///
+/// # Errors
+/// When a key, a ring or a policy can't be made, which would be a defect of the benches.
+pub fn cases() -> SetUp<Vec<Case>> {
+    let mut cases = decisions::cases()?;
+    cases.extend(layer::cases()?);
+    cases.extend(others::cases()?);
+    Ok(cases)
+}
+
+/// A number with a comma after every third digit.
+#[must_use]
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -107,8 +107,6 @@ fn carry_out<H: Host>(grant: &Grant<'_>, headers: Pairs<'_>, target: &[u8], host
                 cookies = Some(held.iter().filter_map(|value| without_cookie(value, name)).collect());
                 cookie_name = Some(field.name);
             }
-            // An edit that this build does not know; the engine is built along with it, so there is none.
-            _ => {}
         }
     }
     if let Some(target) = rest_of_target {

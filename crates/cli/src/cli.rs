@@ -20,7 +20,14 @@ use crate::{redact, verbs};
 #[command(name = "gracekey", version, propagate_version = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// The keyring file
-    #[arg(long, global = true, value_name = "FILE", env = "GRACEKEY_KEYRING", default_value = "gracekey.keyring.json")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GRACEKEY_KEYRING",
+        hide_env_values = true,
+        default_value = "gracekey.keyring.json"
+    )]
     pub(crate) keyring: PathBuf,
 
     /// The pepper file; without it GRACEKEY_PEPPER counts, which holds the pepper itself [default: gracekey.pepper]

@@ -63,8 +63,9 @@ async fn play<'o>(plan: &Plan, output: &'o mut Output) -> Result<Played<'o>, Fai
     let straggler = connection::exchange(server.address(), &shared.old.key).await?;
     callers.stop().await;
 
-    let tally = shared.finished(&server.metrics());
-    screen.closing(&notice, &straggler, &server.metrics(), &tally)?;
+    let metrics = connection::metrics(server.address()).await?;
+    let tally = shared.finished(&metrics);
+    screen.closing(&notice, &straggler, &metrics, &tally)?;
     screen.result(&tally)?;
     let code = if tally.unexpected().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) };
     Ok((screen, stage, server, shared, code))

@@ -188,3 +188,27 @@ fn a_change_keeps_mode_and_link() {
     assert_eq!(fs::metadata(sandbox.keyring()).unwrap().mode() & 0o777, 0o640);
     assert!(sandbox.run(&["list"]).stdout.contains("acme_corp"));
 }
+
+/// What no server should be sent is explained all the same.
+#[test]
+fn a_request_beyond_all_measure() {
+    let sandbox = Sandbox::new();
+    let key = sandbox.issue("acme_corp");
+    let huge = format!("X-API-Key: {}\n", "A".repeat(1 << 20));
+    let forty = format!("X-API-Key: {key}\n").repeat(40);
+    let two = format!("Authorization: Bearer {key}\nAuthorization: Bearer {key}\n");
+    let nul = format!("X-API-Key: {key}\0\n");
+    let not_utf8 = [b"X-API-Key: ".as_slice(), key.as_bytes(), b"\xff\n"].concat();
+    let cases: [(&[u8], &str); 5] = [
+        (huge.as_bytes(), "a key has 8 to 512 bytes, and this has 1048576"),
+        (forty.as_bytes(), "DENIED 400: ambiguous"),
+        (two.as_bytes(), "DENIED 400: ambiguous"),
+        (nul.as_bytes(), "is not visible ASCII"),
+        (&not_utf8, "is not visible ASCII"),
+    ];
+    for (input, said) in cases {
+        let ran = sandbox.run_with(&["explain"], input).expect_code(1);
+        assert!(ran.stdout.contains(said), "{said:?} is not in {}", ran.stdout);
+        assert!(ran.stdout.lines().count() <= 50, "it stays readable");
+    }
+}

@@ -107,8 +107,6 @@ pub(crate) fn edit<B>(request: &mut http::Request<B>, grant: &Grant<'_>, names: 
                     remove_cookie(request.headers_mut(), name, cookie);
                 }
             }
-            // The engine is of this very version, so it knows no edit that is not listed here.
-            _ => {}
         }
     }
     forwarded.set(request.headers_mut(), names);

@@ -1,5 +1,7 @@
 //! The example as a user runs it: its own process, real requests over TCP.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test stops at what it did not expect")]
+
 #[path = "../../support/mod.rs"]
 mod support;
 

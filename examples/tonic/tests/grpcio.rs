@@ -1,5 +1,7 @@
 //! The example called by a gRPC client of another make, as its own process.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test stops at what it did not expect")]
+
 #[path = "../../support/mod.rs"]
 mod support;
 

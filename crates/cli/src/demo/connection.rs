@@ -49,9 +49,17 @@ const SUPERSEDED: &[u8] = b"\"code\":\"superseded\"";
 
 /// One request on a connection of its own, and the answer to the byte.
 pub(super) async fn exchange(address: SocketAddr, key: &str) -> Result<String, Failure> {
-    let route = Server::ROUTE;
-    let request =
-        format!("GET {route} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n");
+    send(address, Server::ROUTE, &format!("authorization: Bearer {key}\r\n")).await
+}
+
+/// What `/metrics` answers, without its head.
+pub(super) async fn metrics(address: SocketAddr) -> Result<String, Failure> {
+    let answer = send(address, Server::METRICS, "").await?;
+    Ok(answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+}
+
+async fn send(address: SocketAddr, path: &str, header: &str) -> Result<String, Failure> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{header}connection: close\r\n\r\n");
     let request = zeroize::Zeroizing::new(request);
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;

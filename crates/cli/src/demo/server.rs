@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use gracekey_core::Policy;
 use gracekey_tower::{Caller, GracekeyLayer, KeyringFile, LiveKeyring, Watch};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 
 use super::stage::Stage;
@@ -16,13 +16,14 @@ use crate::failure::Failure;
 pub(super) struct Server {
     address: SocketAddr,
     live: LiveKeyring,
-    metrics: PrometheusHandle,
     _watch: Watch,
 }
 
 impl Server {
     /// The route that needs a key.
     pub(super) const ROUTE: &str = "/v1/logs";
+    /// Where the counts are read.
+    pub(super) const METRICS: &str = "/metrics";
 
     pub(super) async fn start(listen: SocketAddr, stage: &Stage) -> Result<Self, Failure> {
         let metrics = PrometheusBuilder::new()
@@ -33,17 +34,17 @@ impl Server {
         let watch = file.poll_every(Duration::from_secs(1)).watch(&live).map_err(Failure::refused)?;
 
         let layer = GracekeyLayer::new(Policy::default(), live.clone());
-        let (scraped, rendered) = (layer.clone(), metrics.clone());
+        let scraped = layer.clone();
         let scrape = async move || {
             scraped.refresh_metrics();
-            rendered.render()
+            metrics.render()
         };
-        let app = Router::new().route(Self::ROUTE, get(logs)).layer(layer).route("/metrics", get(scrape));
+        let app = Router::new().route(Self::ROUTE, get(logs)).layer(layer).route(Self::METRICS, get(scrape));
         let cannot = |error| Failure::refused(format!("the demo can't listen on {listen}: {error}"));
         let listener = TcpListener::bind(listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         tokio::spawn(async { axum::serve(listener, app).await });
-        Ok(Self { address, live, metrics, _watch: watch })
+        Ok(Self { address, live, _watch: watch })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -59,11 +60,6 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Err(Failure::refused(format!("the server did not take epoch {epoch} of the keyring within 5 s")))
-    }
-
-    /// What `/metrics` answers.
-    pub(super) fn metrics(&self) -> String {
-        self.metrics.render()
     }
 }
 

@@ -14,8 +14,9 @@ pub struct Field<'a> {
 }
 
 /// One change to the request before it goes on.
+///
+/// Exhaustive on purpose: a front end that does not carry out a new kind of edit must not compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum RequestEdit<'a> {
     /// Set the header to this one value, whatever it had.
     SetHeader(Field<'a>, &'a str),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gracekey_core::{Document, Generation, Held, Keyring, Policy, Request, SealedDocument, Verdict, decide};
+use gracekey_core::{Digest, Document, Generation, Held, Keyring, Policy, Request, SealedDocument, Verdict, decide};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -62,6 +62,27 @@ fn no_bit_of_this_document_can_be_flipped() {
     let opened =
         (0..text.len() * 8).filter(|bit| check(&text, bit / 8, text.as_bytes()[bit / 8] ^ (1 << (bit % 8))).is_err());
     assert_eq!(opened.collect::<Vec<usize>>(), [0_usize; 0]);
+}
+
+/// All 32 bytes of a stored digest count: a ring that holds a near miss does not know the key.
+#[test]
+fn no_bit_of_a_stored_digest_can_be_flipped() {
+    let (key, policy) = (b"xyz789_real_key".as_slice(), Policy::default());
+    let granted = |flipped: Option<usize>| {
+        let keyring = ring_of(&[(key, |generation: &mut Generation| {
+            let mut bytes = generation.digest.to_bytes();
+            if let Some(bit) = flipped {
+                bytes[bit / 8] ^= 1 << (bit % 8);
+            }
+            generation.digest = Digest::from_bytes(generation.digest.pepper(), &bytes);
+        })]);
+        let headers = [(b"x-api-key".as_slice(), key)];
+        let request = Request { method: b"GET", target: b"/", headers: headers.into_iter() };
+        let held = Some(Held { keyring: &keyring, confirmed_at: NOW });
+        matches!(decide(&policy, held, &request, Some(NOW)), Verdict::Grant(_))
+    };
+    assert!(granted(None));
+    assert_eq!((0..256).filter(|bit| granted(Some(*bit))).collect::<Vec<usize>>(), [0_usize; 0]);
 }
 
 /// What opens all the same must say the same, like a time with a small `t`.

@@ -1,0 +1,56 @@
+//! A whole tower service: bare, behind the Layer, and behind tower-http's bearer check.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use gracekey_core::Policy;
+use gracekey_tower::{GracekeyLayer, LiveKeyring};
+use http::{Request, Response};
+use tower::{Layer, Service, service_fn};
+use tower_http::validate_request::ValidateRequestHeaderLayer;
+
+use crate::{Case, SetUp, World};
+
+const CIRCUMSTANCES: &str = "1,000 keys, one key";
+
+pub(crate) fn cases() -> SetUp<Vec<Case>> {
+    let World { ring, keys } = World::new(1_000)?;
+    let key = keys.first().ok_or("a world has a key")?.reveal();
+    let inner = || service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(String::new()))));
+    let gracekey = GracekeyLayer::new(Policy::default(), LiveKeyring::new(ring)).layer(inner());
+    #[expect(deprecated, reason = "it is what people still take for this")]
+    let bearer = ValidateRequestHeaderLayer::bearer(key).layer(inner());
+    let request = request(key)?;
+    Ok(vec![
+        case("bare tower service", "a request cloned for it", inner(), request.clone()),
+        case("the Layer over it", CIRCUMSTANCES, gracekey, request.clone()),
+        case("tower-http's bearer check over it", "1 key", bearer, request),
+    ])
+}
+
+/// One call, from the request to its response, which all of these services give at once.
+fn case<S, B>(name: &'static str, circumstances: &str, mut service: S, request: Request<()>) -> Case
+where
+    S: Service<Request<()>, Response = Response<B>> + 'static,
+{
+    Case::new(name, circumstances, move || {
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = black_box(service.poll_ready(&mut context)).is_ready();
+        let _ = black_box(pin!(service.call(black_box(&request).clone())).poll(&mut context)).is_ready();
+    })
+}
+
+fn request(key: &str) -> SetUp<Request<()>> {
+    Ok(Request::get("/v1/logs")
+        .header("host", "api.example.com")
+        .header("user-agent", "curl/8.1.2")
+        .header("accept", "*/*")
+        .header("authorization", format!("Bearer {key}"))
+        .header("content-type", "application/json")
+        .header("content-length", "120")
+        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        .body(())?)
+}

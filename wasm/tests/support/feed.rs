@@ -1,0 +1,102 @@
+//! A source of keyrings over HTTP/1.1, with entity tags.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A source of keyrings.
+pub(crate) struct Feed {
+    socket: PathBuf,
+    state: Arc<State>,
+}
+
+struct State {
+    document: Mutex<String>,
+    asked: AtomicUsize,
+    confirmed: AtomicUsize,
+}
+
+impl Feed {
+    /// Serves a document; an empty one as a 500.
+    pub(crate) fn serve(document: String) -> Self {
+        let socket = std::env::temp_dir().join(format!("gracekey-feed-{}", std::process::id()));
+        std::fs::remove_file(&socket).ok();
+        let listener = UnixListener::bind(&socket).expect("a socket for the feed");
+        let state = State { document: Mutex::new(document), asked: 0.into(), confirmed: 0.into() };
+        let state = Arc::new(state);
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let state = Arc::clone(&shared);
+                std::thread::spawn(move || answer(stream, &state));
+            }
+        });
+        Self { socket, state }
+    }
+
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// From now on serves another document.
+    pub(crate) fn offer(&self, document: &str) {
+        document.clone_into(&mut self.state.document.lock().expect("the document"));
+    }
+
+    /// How often it was asked.
+    pub(crate) fn asked(&self) -> usize {
+        self.state.asked.load(Ordering::SeqCst)
+    }
+
+    /// How often it said that nothing changed.
+    pub(crate) fn confirmed(&self) -> usize {
+        self.state.confirmed.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn wait_until_asked(&self, times: usize) {
+        wait(|| self.asked() >= times, "it was not asked again");
+    }
+
+    pub(crate) fn wait_until_confirmed(&self, times: usize) {
+        wait(|| self.confirmed() >= times, "nobody sent the entity tag back");
+    }
+}
+
+fn wait(done: impl Fn() -> bool, why: &str) {
+    assert!(
+        (0..600).any(|_| done() || {
+            std::thread::sleep(Duration::from_millis(50));
+            false
+        }),
+        "{why}"
+    );
+}
+
+fn answer(mut stream: UnixStream, state: &State) -> Option<()> {
+    let mut received = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        while !received.ends_with(b"\r\n\r\n") {
+            let count = stream.read(&mut piece).ok().filter(|count| *count > 0)?;
+            received.extend_from_slice(piece.get(..count)?);
+        }
+        let head = String::from_utf8_lossy(&received).to_ascii_lowercase();
+        received.clear();
+        let document = state.document.lock().ok()?.clone();
+        let tag = format!("\"{}-{}\"", document.len(), document.bytes().map(u64::from).sum::<u64>());
+        // What a test waits for is counted once it has been sent.
+        if document.is_empty() {
+            write!(stream, "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n").ok()?;
+        } else if head.contains(&format!("if-none-match: {tag}\r\n")) {
+            write!(stream, "HTTP/1.1 304 Not Modified\r\netag: {tag}\r\n\r\n").ok()?;
+            state.confirmed.fetch_add(1, Ordering::SeqCst);
+        } else {
+            let length = document.len();
+            write!(stream, "HTTP/1.1 200 OK\r\netag: {tag}\r\ncontent-length: {length}\r\n\r\n{document}").ok()?;
+        }
+        state.asked.fetch_add(1, Ordering::SeqCst);
+    }
+}
