@@ -249,7 +249,7 @@ fn a_file_that_is_no_list_of_keys_is_refused_without_repeating_it() {
         let refusal = Import::csv(text.as_bytes(), &peppers()).err().unwrap().to_string();
         assert!(refusal.starts_with(why) && !refusal.contains("foreign"), "{refusal}");
     }
-    let latin = b"key,client_id\nsome-foreign-key-1,caf\xe9\n";
+    let latin = b"key,client_id\nsome-foreign-key-1,\xe9t\xe9\n";
     let refusal = Import::csv(&latin[..], &peppers()).err().unwrap().to_string();
     assert_eq!(refusal, "line 2: is not UTF-8; save the file as UTF-8");
     let refusal = Import::api_keys("{'a':'b'}", &peppers()).err().unwrap().to_string();
