@@ -6,7 +6,7 @@ use std::time::Duration;
 use gracekey_benches::{Case, SetUp, cases, timed};
 
 /// Turns that each case gets.
-const TURNS: usize = 400;
+const TURNS: usize = 200;
 /// How long one turn should take: long enough for a clock, short enough to fall between two interruptions.
 const TURN: Duration = Duration::from_micros(300);
 
@@ -16,6 +16,8 @@ fn main() -> SetUp<()> {
     let mut nanoseconds = vec![Vec::with_capacity(TURNS); cases.len()];
     for _ in 0..TURNS {
         for ((case, batch), times) in cases.iter_mut().zip(&batches).zip(&mut nanoseconds) {
+            // What the cases in between threw out of the caches comes back first.
+            (case.run)(*batch);
             let time = timed(|| (case.run)(*batch));
             times.push(time.as_secs_f64() * 1e9 / *batch as f64);
         }

@@ -221,7 +221,8 @@ def start(options, folder, name, bootstrap, ports):
         json.dump(bootstrap, file)
     log = open(os.path.join(folder, name + ".log"), "w")
     process = subprocess.Popen(
-        [options.envoy, "-c", path, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"],
+        [options.envoy, "-c", path, "--concurrency", str(getattr(options, "concurrency", 1)), "--disable-hot-restart"]
+        + ["--log-level", "error"],
         stdout=log,
         stderr=log,
     )

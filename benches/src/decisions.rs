@@ -34,7 +34,7 @@ pub(crate) fn cases() -> SetUp<Vec<Case>> {
         let unknown = [random.key()?];
         let unknown = values(unknown.iter())?;
         let mistyped: Vec<Value> = one.iter().map(mistyped).collect();
-        let keys = format!("{} keys", grouped(size));
+        let keys = format!("{} {}", grouped(size), if size == 1 { "key" } else { "keys" });
         let later = |seconds| now().saturating_add(seconds);
         let mut add = |name, circumstances: String, values: &[Value], now| {
             cases.push(decision(name, circumstances, &ring, values.to_vec(), now));

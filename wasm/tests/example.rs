@@ -1,6 +1,6 @@
 //! The configurations of examples/envoy in the real Envoy: what their README says is what they do.
 #![cfg(not(target_arch = "wasm32"))]
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/example.rs"]
 mod example;

@@ -131,6 +131,7 @@ fn malformed_or_joined(credential: &[u8]) -> Reason {
 }
 
 /// Only a key that nobody has is looked at more closely, and its caller reads the same of both.
+#[inline]
 fn unknown_or_malformed(credential: &[u8]) -> Reason {
     if Shape::checksum_fits(credential) {
         return Reason::Unknown;

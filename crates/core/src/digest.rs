@@ -99,11 +99,10 @@ fn hex_digit(nibble: u8) -> u8 {
 }
 
 fn nibble(digit: u8) -> Result<u8, DigestError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(DigestError::Hex),
-    }
+    let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+    // Without a branch on which of the two it is: that is random, and guessing it wrong would take most of the time.
+    let value = if number < 10 { number } else { letter.wrapping_add(10) };
+    if (number < 10) | (letter < 6) { Ok(value) } else { Err(DigestError::Hex) }
 }
 
 /// Why a text is no [`Digest`].

@@ -54,7 +54,8 @@ fn value(digits: &[u8; CHECKSUM]) -> u64 {
     let small_letters = text >> 5 & letters;
     let gaps = 7 * letters + 6 * small_letters;
     let values = text.wrapping_sub(u64::from(b'0') * EACH).wrapping_sub(gaps);
-    values.to_be_bytes().into_iter().fold(0, |sum, digit| sum * 62 + u64::from(digit))
+    let [_, _, values @ ..] = values.to_be_bytes();
+    values.into_iter().fold(0, |sum, digit| sum * 62 + u64::from(digit))
 }
 
 #[cfg(test)]
