@@ -34,6 +34,9 @@ rustup target add --toolchain "$channel" wasm32-wasip1 thumbv7em-none-eabihf 2>/
 apt cc gcc
 apt python3 python3
 apt valgrind valgrind
+# PostgreSQL's servers lie off the PATH; the store's tests start their own.
+compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || apt no-such-program postgresql
+apt setpriv util-linux
 # /proc/self holds no debug symbols of libc on a bare machine, and memcheck asks for them.
 if need dpkg && ! dpkg -s libc6-dbg >/dev/null 2>&1; then apt no-such-program libc6-dbg; fi
 

@@ -82,6 +82,11 @@ impl Cli {
 /// Reads the command line. Help and usage errors are printed here, and no argument that may be a key is repeated.
 pub(crate) fn parse() -> Result<Cli, ExitCode> {
     let error = match Cli::try_parse() {
+        // Where a name or a file belongs it would be stored or repeated.
+        Ok(_) if arguments().any(|argument| redact::holds_key(&argument)) => {
+            Output::terminal().note("error: one of the arguments is an API key");
+            return Err(never_on_the_command_line());
+        }
         Ok(cli) => return Ok(cli),
         Err(error) => error,
     };
@@ -94,16 +99,24 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
     for hidden in &hidden {
         text = text.replace(hidden, "<not shown>");
     }
+    Output::terminal().note(text.trim_end());
+    Err(never_on_the_command_line())
+}
+
+fn never_on_the_command_line() -> ExitCode {
     let mut output = Output::terminal();
-    output.note(text.trim_end());
     output.note("\nA key never goes on the command line, where the process list and the shell's history show it.");
     output.note("Give it on standard input or in a file. If that was one, think of it as leaked and rotate it.");
-    Err(ExitCode::from(2))
+    ExitCode::from(2)
+}
+
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())
 }
 
 /// What a message must not repeat: arguments that may be a key, the longest first.
 fn hidden(error: &clap::Error) -> Vec<String> {
-    let mut hidden: Vec<_> = std::env::args().skip(1).filter_map(|argument| redact::argument(&argument)).collect();
+    let mut hidden: Vec<_> = arguments().filter_map(|argument| redact::argument(&argument)).collect();
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,

@@ -26,13 +26,22 @@ pub(crate) fn key_id(key: &[u8]) -> Option<KeyId> {
 /// The value in an argument, if it may be a key and so must not be repeated.
 pub(crate) fn argument(argument: &str) -> Option<String> {
     let value = match argument.split_once('=') {
+        Some((flag, _)) if flag.starts_with('-') && holds_key(flag) => flag,
         Some((flag, value)) if flag.starts_with('-') => value,
         _ => argument,
     };
-    let ours = value.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    let holds_key = ours.map(str::as_bytes).any(|word| !matches!(Shape::of(word), Shape::Foreign));
+    let holds_key = words(value).any(|word| !matches!(Shape::of(word), Shape::Foreign));
     let may_be_key = value.len() >= LONG && !value.starts_with('-') && ApiKey::parse(value).is_ok();
     (holds_key || may_be_key).then(|| value.to_owned())
+}
+
+/// Whether a whole key of ours stands in an argument.
+pub(crate) fn holds_key(argument: &str) -> bool {
+    words(argument).any(|word| matches!(Shape::of(word), Shape::Gracekey(_)))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &[u8]> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map(str::as_bytes)
 }
 
 /// No argument of ours that people type by hand is so long, but a path may be.

@@ -7,6 +7,7 @@ mod fixture;
 mod support;
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use gracekey_core::{Document, Pepper, PepperId};
@@ -187,6 +188,14 @@ fn a_change_keeps_mode_and_link() {
     assert!(fs::symlink_metadata(sandbox.keyring()).unwrap().is_symlink());
     assert_eq!(fs::metadata(sandbox.keyring()).unwrap().mode() & 0o777, 0o640);
     assert!(sandbox.run(&["list"]).stdout.contains("acme_corp"));
+}
+
+#[test]
+fn an_argument_that_is_no_unicode() {
+    let sandbox = Sandbox::new();
+    let client = std::ffi::OsStr::from_bytes(b"acme\xff");
+    let ran = sandbox.command(&["issue", "--client"]).arg(client).output().unwrap();
+    support::Ran::from(ran).expect_code(2).expect_error("invalid UTF-8");
 }
 
 /// What no server should be sent is explained all the same.

@@ -59,6 +59,7 @@ fn a_key_on_the_command_line_is_not_repeated() {
     let (sandbox, pieces) = (Sandbox::new(), pieces());
     let key = fixture::key(3);
     let (key, equals) = (key.reveal(), format!("--key-id={}", key.reveal()));
+    let flag = format!("--{key}=3");
     for args in [
         &["explain", key][..],
         &["explain", "xyz789_real_key"],
@@ -68,6 +69,13 @@ fn a_key_on_the_command_line_is_not_repeated() {
         &["issue", "--client", "acme", "--expires", key],
         &["rotate", "--grace", key, "--client", "acme"],
         &[key],
+        &["issue", "--client", key],
+        &["issue", "--client", "acme", "--credential", key],
+        &["issue", "--client", "acme", "--scope", key],
+        &["list", "--keyring", key],
+        &["explain", "--key-file", key],
+        &["check", key],
+        &["list", flag.as_str()],
     ] {
         let ran = sandbox.run(args).expect_code(2).expect_error("A key never goes on the command line");
         assert_silent(&ran, &pieces, "a usage error");
@@ -83,6 +91,7 @@ fn a_bad_import_repeats_no_key() {
         format!("{{\"{key}\":\"acme\",\"{key}\":\"globex\"}}"),
         format!("{{\"{key}\":7}}"),
         format!("{{\"acme\":\"{key}\"}}"),
+        format!("{{\"acme_corp\":\"{key}\"}}"),
         format!("{{\"{key}\":\"not a client\"}}"),
         format!("{{'{key}':'acme'}}"),
         key.to_owned(),

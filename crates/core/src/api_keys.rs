@@ -9,15 +9,15 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
 use crate::document::{Client, Document, Generation};
-use crate::key::{ApiKey, KeyError, KeyId};
+use crate::key::{ApiKey, KeyError, KeyId, Shape};
 use crate::names::ClientId;
 use crate::pepper::Pepper;
 use crate::time::Timestamp;
 
 /// Plain keys and the clients that they stand for, as `API_KEYS` holds them: `{"sk_live_…":"acme_corp"}`.
 ///
-/// For development, and to bring keys from elsewhere. Key and client the wrong way round can't be told from a foreign
-/// key, so look twice: the key comes first.
+/// For development, and to bring keys from elsewhere. A key of ours in the place of the client is refused; a foreign key
+/// there can't be told from a client id, so look twice: the key comes first.
 pub struct ApiKeys {
     pairs: Vec<(ApiKey, ClientId)>,
 }
@@ -47,7 +47,10 @@ impl ApiKeys {
                 let hint = if matches!(error, KeyError::Length { bytes } if bytes < 8) { SWAPPED } else { "" };
                 ApiKeysError { what: format!("entry {place}: {error}{hint}") }
             })?;
-            let client = client.parse().map_err(|error| ApiKeysError { what: format!("entry {place}: {error}") })?;
+            let client = client.parse().map_err(|error| {
+                let hint = if matches!(Shape::of(client.as_bytes()), Shape::Gracekey(_)) { SWAPPED } else { "" };
+                ApiKeysError { what: format!("entry {place}: {error}{hint}") }
+            })?;
             if let Some(earlier) =
                 parsed.iter().position(|(known, _)| crate::secret::same_text(known.as_bytes(), key.as_bytes()))
             {

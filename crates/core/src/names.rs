@@ -6,6 +6,8 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::key::Shape;
+
 /// Defines a name: a text that was checked when it was read.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $max:literal, $good:expr, $what:literal) => {
@@ -28,6 +30,10 @@ macro_rules! name {
                 let good: fn(&str) -> bool = $good;
                 if text.is_empty() || text.len() > $max || !good(text) {
                     return Err(NameError { what: $what });
+                }
+                // Names stand in documents, logs and headers, where a secret must not.
+                if matches!(Shape::of(text.as_bytes()), Shape::Gracekey(_)) {
+                    return Err(NameError { what: "an API key stands where a name belongs; a key is a secret" });
                 }
                 Ok(Self(text.into()))
             }

@@ -1,4 +1,4 @@
-use gracekey_core::{Generation, Mode, PathMatch, Policy, PolicyConfig, Reason, Scope, Timestamp};
+use gracekey_core::{Generation, Mode, PathMatch, Policy, PolicyConfig, Reason, Route, Scope, Timestamp};
 
 use super::{Presented, presented, shape};
 use crate::ring::Ring;
@@ -88,29 +88,62 @@ fn state(generation: &Generation, now: Timestamp) -> Result<(), Reason> {
     Ok(())
 }
 
-/// The mode and the scopes by the longest route that holds: of two an exact one, of two still the one with methods.
+/// The mode and the scopes by the longest route that holds: of two an exact one, of two still the one with methods, of two
+/// of those the one with this very method. Routes that hold but for the slash at the end make it stricter.
 pub(crate) fn rule(config: &PolicyConfig, sent: &Sent) -> (Mode, Vec<Scope>) {
     let path = path(sent);
-    let mut best = None;
+    let ranked = config.routes.iter().filter_map(|route| rank(route, path, &sent.method).map(|rank| (rank, route)));
+    let route = ranked.max_by_key(|(rank, _)| *rank).map(|(_, route)| route);
+    let mut mode = route.and_then(|route| route.mode).unwrap_or(config.mode);
+    let mut sets = vec![route.and_then(|route| route.scopes.as_ref()).unwrap_or(&config.scopes)];
+    let mut needs_all = false;
     for route in &config.routes {
-        let (len, exact) = match route.matches().expect("a checked route") {
-            PathMatch::Exact(own) if own.as_bytes() == path => (own.len(), 1),
-            PathMatch::Prefix(own) if own.as_bytes() == path || below(path, own) => (own.len(), 0),
-            _ => continue,
-        };
-        let methods = route.methods.as_ref();
-        if methods.is_some_and(|methods| !methods.iter().any(|own| own.as_str().as_bytes() == sent.method)) {
+        if !but_for_the_slash(route, path, &sent.method) {
             continue;
         }
-        let rank = len * 4 + exact * 2 + usize::from(methods.is_some());
-        if best.is_none_or(|(other, _)| rank >= other) {
-            best = Some((rank, route));
+        let other = route.mode.unwrap_or(config.mode);
+        if strictness(other) > strictness(mode) {
+            mode = other;
+        }
+        let more = route.scopes.as_ref().unwrap_or(&config.scopes);
+        if !more.is_empty() && !sets.contains(&more) {
+            needs_all |= sets.len() > 1;
+            sets.push(more);
         }
     }
-    let route = best.map(|(_, route)| route);
-    let mode = route.and_then(|route| route.mode).unwrap_or(config.mode);
-    let scopes = route.and_then(|route| route.scopes.as_ref()).unwrap_or(&config.scopes);
-    (mode, scopes.clone())
+    if needs_all {
+        sets = config.routes.iter().filter_map(|route| route.scopes.as_ref()).chain([&config.scopes]).collect();
+    }
+    (mode, sets.into_iter().flatten().cloned().collect())
+}
+
+fn rank(route: &Route, path: &[u8], method: &[u8]) -> Option<(usize, u8, u8)> {
+    let (len, exact) = match route.matches().expect("a checked route") {
+        PathMatch::Exact(own) if own.as_bytes() == path => (own.len(), 1),
+        PathMatch::Prefix(own) if own.as_bytes() == path || below(path, own) => (own.len(), 0),
+        _ => return None,
+    };
+    let Some(methods) = &route.methods else { return Some((len, exact, 0)) };
+    let named = |method: &[u8]| methods.iter().any(|own| own.as_str().as_bytes() == method);
+    if named(method) {
+        return Some((len, exact, 2));
+    }
+    (method == b"HEAD" && named(b"GET")).then_some((len, exact, 1))
+}
+
+fn but_for_the_slash(route: &Route, path: &[u8], method: &[u8]) -> bool {
+    let own = match route.matches().expect("a checked route") {
+        PathMatch::Exact(own) => own,
+        PathMatch::Prefix(own) if own.ends_with('/') => own,
+        PathMatch::Prefix(_) => return false,
+    };
+    let differs = [path, b"/"].concat() == own.as_bytes() || [own.as_bytes(), b"/"].concat() == path;
+    differs && rank(route, own.as_bytes(), method).is_some()
+}
+
+fn strictness(mode: Mode) -> usize {
+    let order = [Mode::Open, Mode::Shadow, Mode::Optional, Mode::Strict];
+    order.iter().position(|own| *own == mode).expect("all four are there")
 }
 
 fn below(path: &[u8], own: &str) -> bool {

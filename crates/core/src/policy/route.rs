@@ -12,13 +12,15 @@ use crate::names::{Method, Scope};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
 pub struct Route {
-    /// The very path, like `/healthz`. Either this or `prefix` is set.
+    /// The very path, like `/healthz`. Either this or `prefix` is set. With or without a slash at its end it asks for no
+    /// less, since many servers take the two for one, but it opens only the path as it stands here.
     #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The path and all below it: `/admin` holds for `/admin` and `/admin/x`, not for `/administrator`.
     #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// The methods it holds for; all of them when the list is absent.
+    /// The methods it holds for; all of them when the list is absent. `GET` holds for `HEAD`, too, where no route of the
+    /// same path names `HEAD`.
     #[serde(default, deserialize_with = "crate::wire::some", skip_serializing_if = "Option::is_none")]
     pub methods: Option<Vec<Method>>,
     /// The mode in the place of the policy's.
@@ -98,8 +100,9 @@ impl Route {
         }
     }
 
-    /// How well it fits, larger is better: length of the path, then an exact one, then one with methods.
-    fn fit(&self, method: &[u8], path: &[u8]) -> Option<(usize, bool, bool)> {
+    /// How well it fits, larger is better: length of the path, then an exact one, then one with methods, best with this
+    /// very one.
+    fn fit(&self, method: &[u8], path: &[u8]) -> Option<(usize, bool, u8)> {
         let (len, exact) = match self.matches()? {
             PathMatch::Exact(own) => (own.as_bytes() == path).then_some((own.len(), true))?,
             PathMatch::Prefix(own) => {
@@ -108,11 +111,28 @@ impl Route {
             }
         };
         match &self.methods {
-            None => Some((len, exact, false)),
-            Some(methods) if methods.iter().any(|own| own.as_str().as_bytes() == method) => Some((len, exact, true)),
+            None => Some((len, exact, 0)),
+            Some(methods) if names(methods, method) => Some((len, exact, 2)),
+            // What serves a GET serves its HEAD, too (RFC 9110 §9.3.2): a HEAD does not walk around the rule for GET.
+            Some(methods) if method == b"HEAD" && names(methods, b"GET") => Some((len, exact, 1)),
             Some(_) => None,
         }
     }
+
+    /// Whether it would fit, were it not for the slash at the end: many servers take `/admin/` for `/admin`.
+    fn fits_but_for_the_slash(&self, method: &[u8], path: &[u8]) -> bool {
+        let own = match self.matches() {
+            Some(PathMatch::Exact(own)) => own.as_bytes(),
+            Some(PathMatch::Prefix(own)) if own.ends_with('/') => own.as_bytes(),
+            _ => return false,
+        };
+        let differs = own.strip_suffix(b"/") == Some(path) || path.strip_suffix(b"/") == Some(own);
+        differs && self.fit(method, own).is_some()
+    }
+}
+
+fn names(methods: &[Method], method: &[u8]) -> bool {
+    methods.iter().any(|own| own.as_str().as_bytes() == method)
 }
 
 /// The rule for a request. What stands behind may read a path in more ways than one, and so the strictest of them counts:
@@ -126,7 +146,10 @@ pub(super) fn rule<'p>(
 ) -> Rule<'p> {
     let written = lookup(routes, method, path, default);
     match reading(path) {
-        Reading::Plain => written,
+        Reading::Plain => {
+            let hidden = |route: &&Route| route.fits_but_for_the_slash(method, path);
+            routes.iter().filter(hidden).fold(written, |rule, route| rule.and(route.rule(default), all))
+        }
         Reading::Also(other) => {
             let trimmed = other_end(&other);
             let fits = |route: &Route, path| route.fit(method, path).is_some();
