@@ -20,6 +20,8 @@ pub struct Plugin {
     peppers: Arc<Peppers>,
     ring: RefCell<Option<Ring>>,
     fetcher: Option<RefCell<Fetcher>>,
+    /// How often the plugin is called once there is a keyring.
+    period: Duration,
 }
 
 /// A keyring, and when its source last confirmed it.
@@ -29,7 +31,7 @@ struct Ring {
 }
 
 impl Plugin {
-    /// How often metrics go out, and how soon after its interval a keyring is asked for.
+    /// How often metrics go out.
     const TICK: Duration = Duration::from_secs(1);
     /// The tick while there is no keyring yet.
     const HASTE: Duration = Duration::from_millis(50);
@@ -43,16 +45,19 @@ impl Plugin {
         let Settings { policy, peppers, keyring, metrics, filter_state } = settings;
         let meter = Meter::new(&metrics, host);
         let nanos = host.now_nanos().unwrap_or(0);
-        let mut plugin = Self { policy, meter, filter_state, peppers, ring: RefCell::default(), fetcher: None };
+        let (ring, period) = (RefCell::default(), Self::TICK);
+        let mut plugin = Self { policy, meter, filter_state, peppers, ring, fetcher: None, period };
         match keyring {
             Source::Inline(document) => {
                 let keyring = Keyring::open(document.as_bytes(), plugin.peppers.clone())
                     .map_err(|error| ConfigError::new("keyring.inline", error))?;
                 // The proxy's own configuration is the source, and it confirms by being loaded.
                 plugin.hold(keyring, moment(nanos), host);
-                host.set_tick(Self::TICK);
+                host.set_tick(plugin.period);
             }
             Source::Fetch(fetch) => {
+                // A keyring is asked for at the first tick after its interval, and a revocation waits for that.
+                plugin.period = Self::TICK.min(Duration::from_secs(fetch.interval.0.into()) / 4);
                 plugin.fetcher = Some(RefCell::new(Fetcher::new(fetch, nanos)));
                 host.set_tick(Self::HASTE);
             }
@@ -114,7 +119,7 @@ impl Plugin {
             _ => host.log(Level::Info, &format!("keyring epoch {}, {} keys", keyring.epoch(), keyring.len())),
         }
         if held.is_none() {
-            host.set_tick(Self::TICK);
+            host.set_tick(self.period);
         }
         self.hold(keyring, now, host);
         Ok(())
