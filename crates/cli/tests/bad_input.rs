@@ -221,3 +221,13 @@ fn a_request_beyond_all_measure() {
         assert!(ran.stdout.lines().count() <= 50, "it stays readable");
     }
 }
+
+#[test]
+fn a_keyring_that_never_ends() {
+    let sandbox = Sandbox::empty();
+    for args in [&["list", "--keyring", "/dev/zero"][..], &["issue", "--client", "acme_corp", "--keyring", "/dev/zero"]]
+    {
+        let ran = sandbox.command(args).env("GRACEKEY_PEPPER", fixture::PEPPER).output().unwrap();
+        support::Ran::from(ran).expect_code(1).expect_error("error: /dev/zero: is a pipe or a device");
+    }
+}
