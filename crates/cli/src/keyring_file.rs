@@ -87,7 +87,10 @@ impl KeyringFile {
     fn text(&self) -> Result<Vec<u8>, Failure> {
         // A pipe or a device may never end.
         if fs::metadata(&self.path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-            return Err(Failure::of_file(&self.path, "is a pipe or a device, and a keyring is a file; --keyring names it"));
+            return Err(Failure::of_file(
+                &self.path,
+                "is a pipe or a device, and a keyring is a file; --keyring names it",
+            ));
         }
         fs::read(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Failure::of_file(
