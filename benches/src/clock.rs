@@ -9,3 +9,10 @@ pub fn timed(work: impl FnOnce()) -> Duration {
     work();
     start.elapsed()
 }
+
+/// How long this thread has been on a processor, where the system tells (Linux): what else runs does not count.
+#[must_use]
+pub fn on_processor() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    told.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}

@@ -6,7 +6,7 @@ mod layer;
 mod others;
 mod world;
 
-pub use clock::timed;
+pub use clock::{on_processor, timed};
 pub use world::{World, document, now, peppers};
 
 use std::error::Error;
