@@ -32,7 +32,7 @@ cargo nextest run --workspace --locked
 
 step "documentation and its examples"
 cargo test --workspace --doc --quiet --locked
-RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --locked
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --lib --no-deps --locked
 
 step "fuzz seeds on stable"
 cargo test --quiet --manifest-path fuzz/Cargo.toml --locked
