@@ -36,9 +36,11 @@ impl Example {
         let filter = parts::filter();
         text = text.replace("filename: .tools/gracekey.wasm", &format!("filename: {}", filter.display()));
         fs::write(folder.join("envoy.yaml"), text).expect("the configuration");
+        // Each worker fetches for itself. With one, an answer tells what the whole of Envoy holds.
+        let workers = if feed.is_some() { "1" } else { "2" };
         let log = || fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
         let process = Command::new(parts::envoy())
-            .args(["--concurrency", "2", "--disable-hot-restart", "--log-level", "info", "-c"])
+            .args(["--concurrency", workers, "--disable-hot-restart", "--log-level", "info", "-c"])
             .arg(folder.join("envoy.yaml"))
             .env("GRACEKEY_PEPPER", fs::read_to_string(examples.join("pepper.txt")).expect("the pepper"))
             .stdin(Stdio::null())
