@@ -93,6 +93,16 @@ impl<'g> Credential<'g> {
         self.live(now).next_back()
     }
 
+    /// The generation to rotate from when the key of the last rotation got lost on its way: the newest within its window.
+    ///
+    /// # Errors
+    /// [`LifecycleError::NothingLost`].
+    pub fn before_lost(&self, now: Timestamp) -> Result<KeyId, LifecycleError> {
+        let newest = self.live(now).rfind(|generation| generation.superseded_at.is_some());
+        let (client_id, credential) = self.names();
+        newest.map(|newest| newest.key_id).ok_or(LifecycleError::NothingLost { client_id, credential })
+    }
+
     /// The first generation of a credential, or the next one after all others have ended.
     ///
     /// # Errors
@@ -219,6 +229,16 @@ impl Generation {
             self.revoked_at = Some(now);
         }
         live
+    }
+
+    /// Closes its rotation window at once, so that its holder reads that it was rotated. Says whether that changed
+    /// anything: what was never superseded or has ended already stays as it is.
+    pub fn close_window(&mut self, now: Timestamp) -> bool {
+        let open = self.is_live(now) && self.superseded_at.is_some_and(|at| at <= now);
+        if open {
+            self.retires_at = Some(now);
+        }
+        open
     }
 
     /// Sets its expiry, which may only come nearer.

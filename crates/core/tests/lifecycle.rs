@@ -323,3 +323,30 @@ fn at_the_last_epoch_nothing_changes_any_more() {
     assert_eq!(document.keys.len(), 1);
     assert!(generation(&document, 1).is_live(at(1)));
 }
+
+#[test]
+fn a_window_that_is_closed_early_reads_as_a_rotation() {
+    let (mut document, (client_id, credential)) = (issued(), names());
+    assert_eq!(document.close_window((&client_id, &credential), at(5)).unwrap(), []);
+    assert_eq!(document.epoch, 2, "nothing was open");
+    rotate(&mut document, 2, 10).unwrap();
+    assert_eq!(document.close_window((&client_id, &credential), at(20)).unwrap(), [id(1)]);
+    assert_eq!((document.epoch, document.keys[0].end()), (4, Some((at(20), End::Retired))));
+    assert_eq!(document.keys[1].end(), None);
+    assert_eq!(document.close_window((&client_id, &credential), at(21)).unwrap(), []);
+    assert_eq!(document.epoch, 4);
+    let other = "ci".parse().unwrap();
+    let refusal = document.close_window((&client_id, &other), at(21)).unwrap_err();
+    assert!(matches!(refusal, LifecycleError::UnknownCredential { .. }));
+}
+
+#[test]
+fn a_lost_key_is_replaced_from_the_newest_open_window() {
+    let (mut document, (client_id, credential)) = (issued(), names());
+    let from = |document: &Document, now| document.credential(&client_id, &credential).before_lost(at(now));
+    assert!(matches!(from(&document, 5), Err(LifecycleError::NothingLost { .. })));
+    rotate(&mut document, 2, 10).unwrap();
+    rotate(&mut document, 3, 20).unwrap();
+    assert_eq!(from(&document, 30), Ok(id(2)));
+    assert!(matches!(from(&document, 20 + DAY), Err(LifecycleError::NothingLost { .. })));
+}

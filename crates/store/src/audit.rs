@@ -18,8 +18,8 @@ pub struct AuditEntry {
     pub epoch: u64,
     /// Who, as an [`Actor`](crate::Actor) says.
     pub actor: String,
-    /// What: `client.add`, `client.disable`, `client.enable`, `client.scopes`, `key.issue`, `key.rotate`, `key.revoke`,
-    /// `key.expire`, `key.import` or `key.prune`.
+    /// What: `client.add`, `client.disable`, `client.enable`, `client.scopes`, `key.issue`, `key.rotate`, `key.retire`,
+    /// `key.revoke`, `key.expire`, `key.import` or `key.prune`.
     pub action: String,
     /// Whose.
     pub client_id: Option<ClientId>,

@@ -11,12 +11,13 @@ pub use table::Table;
 
 use std::io::Read;
 
-use gracekey_core::{ApiKeys, Peppers, Timestamp};
+use gracekey_core::{ApiKeys, Document, LifecycleError, Peppers, Timestamp};
 
 use crate::actor::Actor;
 use crate::change::Done;
 use crate::connect::Store;
 use crate::error::StoreError;
+use plan::Known;
 use source::Row;
 
 /// Keys from elsewhere, digested already: of the keys themselves nothing is kept.
@@ -53,6 +54,26 @@ impl Import {
     /// report.
     pub fn csv(file: impl Read, peppers: &Peppers) -> Result<Self, ImportError> {
         Ok(Self { rows: source::csv(file, peppers)? })
+    }
+
+    /// Takes in the keys into a keyring document, by the rules of [`Store::import`]: all of them in one epoch, or none.
+    ///
+    /// # Errors
+    /// [`ImportError::Rows`] with a line for every row when any of them is refused, and [`ImportError::Exhausted`].
+    pub fn into_document(self, document: &mut Document, now: Timestamp) -> Result<ImportReport, ImportError> {
+        let plan = Known::new(document.clients.clone(), document.keys.clone()).plan(self.rows, now);
+        if plan.report.refused() > 0 {
+            return Err(ImportError::Rows(plan.report));
+        }
+        if !plan.generations.is_empty() {
+            if document.epoch >= Document::MAX_EPOCH {
+                return Err(ImportError::Exhausted(LifecycleError::Exhausted));
+            }
+            (document.epoch, document.issued_at) = (document.epoch + 1, now);
+            document.clients.extend(plan.clients);
+            document.keys.extend(plan.generations);
+        }
+        Ok(plan.report)
     }
 
     /// How many rows there are, good and bad.

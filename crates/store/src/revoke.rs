@@ -1,4 +1,4 @@
-use gracekey_core::{Generation, KeyId, LifecycleError, Revoke, Timestamp};
+use gracekey_core::{ClientId, CredentialName, Generation, KeyId, LifecycleError, Revoke, Timestamp};
 use serde_json::json;
 
 use crate::actor::Actor;
@@ -27,6 +27,29 @@ impl Store {
         change.commit(ended).await
     }
 
+    /// Closes the rotation windows of a credential at once, and says which keys that retired: none when none was open.
+    ///
+    /// # Errors
+    /// [`LifecycleError::UnknownCredential`], and what [`StoreError`] says of databases.
+    pub async fn close_window(
+        &self,
+        client_id: &ClientId,
+        credential: &CredentialName,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<Done<Vec<KeyId>>, StoreError> {
+        let mut change = self.change(by, now).await?;
+        let mut retired = Vec::new();
+        for mut generation in change.meant(&Revoke::Credential(client_id.clone(), credential.clone())).await? {
+            if generation.close_window(now) {
+                change.transaction.execute(rows::update_generation(&generation)).await?;
+                change.note("key.retire", About::generation(&generation), json!({"why": "window closed"})).await?;
+                retired.push(generation.key_id);
+            }
+        }
+        change.commit(retired).await
+    }
+
     /// Sets the expiry of a generation, which may only come nearer.
     ///
     /// # Errors
@@ -51,7 +74,7 @@ impl Store {
 }
 
 impl Change<'_> {
-    /// The generations that a revocation is about, ended or not.
+    /// The generations that a change is about, ended or not.
     async fn meant(&mut self, what: &Revoke) -> Result<Vec<Generation>, StoreError> {
         match what {
             Revoke::Key(key_id) => match self.generation(*key_id).await? {

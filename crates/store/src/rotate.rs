@@ -30,6 +30,9 @@ pub enum RotateFrom {
     Held(KeyId),
     /// Whatever generation of a credential is current: an operator.
     Current(ClientId, CredentialName),
+    /// The newest generation of a credential that is within its window: an operator, whose new key got lost on its way.
+    /// If nobody ever used it, another one takes its place, and the window stays as it is.
+    Lost(ClientId, CredentialName),
 }
 
 /// Clocks of several servers differ by less than this many seconds.
@@ -65,6 +68,7 @@ impl Store {
         let held = match from {
             RotateFrom::Held(key_id) => Some(*key_id),
             RotateFrom::Current(..) => None,
+            RotateFrom::Lost(..) => Some(Credential::new(client_id, credential, &known).before_lost(now)?),
         };
         let used = change.used(client_id, credential).await?;
         let was_used = |generation: &Generation| used.contains(&generation.key_id);
@@ -79,8 +83,8 @@ impl Store {
             return Err(conflict(last));
         }
         change.write_rotation(&rotation, *grace, now).await?;
-        if let Some(key_id) = held {
-            for statement in usage::holder_used(key_id, now) {
+        if let RotateFrom::Held(key_id) = from {
+            for statement in usage::holder_used(*key_id, now) {
                 change.transaction.execute(statement).await?;
             }
         }
@@ -90,7 +94,9 @@ impl Store {
     async fn before(&self, from: &RotateFrom) -> Result<Before, StoreError> {
         let mut read = self.database.read().await?;
         let (client_id, credential) = match from {
-            RotateFrom::Current(client_id, credential) => (client_id.clone(), credential.clone()),
+            RotateFrom::Current(client_id, credential) | RotateFrom::Lost(client_id, credential) => {
+                (client_id.clone(), credential.clone())
+            }
             RotateFrom::Held(key_id) => {
                 let statement =
                     Statement::new("SELECT client_id, credential FROM gracekey_generations WHERE key_id = $1");

@@ -153,6 +153,31 @@ impl Document {
         Ok(ended.filter_map(|generation| generation.revoke(now).then_some(generation.key_id)).collect())
     }
 
+    /// Closes the rotation windows of a credential at once, and says which keys that retired: empty when none was open.
+    ///
+    /// # Errors
+    /// [`LifecycleError::UnknownCredential`].
+    pub fn close_window(
+        &mut self,
+        (client_id, credential): (&ClientId, &CredentialName),
+        now: Timestamp,
+    ) -> Result<Vec<KeyId>, LifecycleError> {
+        let own = |generation: &Generation| generation.client_id == *client_id && generation.credential == *credential;
+        if !self.keys.iter().any(own) {
+            let (client_id, credential) = (client_id.clone(), credential.clone());
+            return Err(LifecycleError::UnknownCredential { client_id, credential });
+        }
+        let mut closed: Vec<_> = self.keys.iter().filter(|generation| own(generation)).cloned().collect();
+        closed.retain_mut(|generation| generation.close_window(now));
+        if !closed.is_empty() {
+            self.advance(now)?;
+        }
+        for generation in &closed {
+            self.replace(generation);
+        }
+        Ok(closed.iter().map(|generation| generation.key_id).collect())
+    }
+
     /// Sets the expiry of a generation, which may only come nearer.
     ///
     /// # Errors

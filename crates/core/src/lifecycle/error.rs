@@ -47,6 +47,13 @@ pub enum LifecycleError {
         /// Its credential.
         credential: CredentialName,
     },
+    /// No generation is within its window, so no lost successor can be replaced.
+    NothingLost {
+        /// The client.
+        client_id: ClientId,
+        /// Its credential.
+        credential: CredentialName,
+    },
     /// The generation to rotate has ended.
     Ended {
         /// Which.
@@ -111,6 +118,10 @@ impl fmt::Display for LifecycleError {
             Self::NothingLive { client_id, credential } => {
                 write!(f, "credential `{credential}` of client {client_id} has no live key left; issue a new one")
             }
+            Self::NothingLost { client_id, credential } => write!(
+                f,
+                "credential `{credential}` of client {client_id} has no earlier key within its window, so there is nothing to go back to; rotate it with a grace of 0s instead"
+            ),
             Self::Ended { key_id, at, end } => {
                 let how = match end {
                     End::Revoked => "was revoked at",

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use gracekey_core::{ApiKeysError, ClientId, CredentialName, KeyId};
+use gracekey_core::{ApiKeysError, ClientId, CredentialName, KeyId, LifecycleError};
 
 /// What became of an import, row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub enum ImportError {
     },
     /// Some rows are not in order.
     Rows(ImportReport),
+    /// The counter of epochs is at its end.
+    Exhausted(LifecycleError),
 }
 
 // === impl ImportReport ===
@@ -112,6 +114,7 @@ impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiKeys(error) => error.fmt(f),
+            Self::Exhausted(error) => error.fmt(f),
             Self::Csv { line, what } => write!(f, "line {line}: {what}"),
             Self::Table { what } => {
                 write!(f, "the table can't be read: {what}; correct the names of table and columns")

@@ -255,3 +255,21 @@ fn a_file_that_is_no_list_of_keys_is_refused_without_repeating_it() {
     let refusal = Import::api_keys("{'a':'b'}", &peppers()).err().unwrap().to_string();
     assert!(refusal.contains("single quotes"), "{refusal}");
 }
+
+/// A keyring file takes keys in as a store does.
+#[test]
+fn a_document_takes_keys_in_by_the_same_rules() {
+    let mut document = gracekey_core::Document::empty(at(0));
+    let text =
+        "key,client_id,credential,scopes\nsome-foreign-key-1,acme_corp,ci,logs:write\nsome-foreign-key-2,acme_corp,,\n";
+    let report = csv(text).into_document(&mut document, at(9)).unwrap();
+    assert_eq!((report.imported(), document.epoch, document.issued_at), (2, 1, at(9)));
+    let names: Vec<_> = document.keys.iter().map(|key| key.credential.as_str()).collect();
+    assert_eq!((names, document.clients[0].scopes.len()), (vec!["ci", "default"], 1));
+    let report = csv(text).into_document(&mut document, at(10)).unwrap();
+    assert_eq!((report.already_there(), document.epoch), (2, 1));
+    let bad = format!("{text}some-foreign-key-2,globex,,\nsome-foreign-key-3,globex,,\n");
+    let refusal = csv(&bad).into_document(&mut document, at(11)).unwrap_err();
+    assert!(matches!(refusal, ImportError::Rows(report) if report.refused() == 1));
+    assert_eq!((document.epoch, document.keys.len(), document.clients.len()), (1, 2, 1));
+}

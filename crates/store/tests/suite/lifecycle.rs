@@ -1,7 +1,7 @@
 //! The life of a key in a store, step by step.
 
-use gracekey_core::{Document, LifecycleError, Revoke, Seconds};
-use gracekey_store::{Issue, StoreError};
+use gracekey_core::{Document, End, LifecycleError, Revoke, Seconds};
+use gracekey_store::{Issue, KeyState, Rotate, RotateFrom, StoreError, Usage};
 
 use crate::support::{Place, acme, add_client, at, by, credential, current, held, issue, mint, on_both};
 
@@ -13,6 +13,8 @@ on_both! {
     the_same_change_with_the_same_key_happens_once
     a_key_of_somebody_else_is_taken
     a_revocation_ends_all_that_is_meant
+    a_window_is_closed_early
+    a_key_that_got_lost_on_its_way_to_an_operator_is_replaced
     an_expiry_only_comes_nearer
     a_disabled_client_shows_in_the_snapshot
     what_ended_long_ago_is_pruned
@@ -186,7 +188,7 @@ async fn a_refusal_changes_nothing(place: Place) {
         Err(StoreError::Refused(LifecycleError::ExpiryPassed { .. }))
     ));
     let mut stranger = held(&first);
-    stranger.from = gracekey_store::RotateFrom::Held("zzzzzzzz".parse().unwrap());
+    stranger.from = RotateFrom::Held("zzzzzzzz".parse().unwrap());
     assert!(matches!(
         store.rotate(&stranger, &by(), at(2)).await,
         Err(StoreError::Refused(LifecycleError::UnknownKey { .. }))
@@ -194,4 +196,40 @@ async fn a_refusal_changes_nothing(place: Place) {
     assert_eq!(format!("{:?}", store.snapshot().await.unwrap()), before);
     assert_eq!(place.count("SELECT COUNT(*) FROM gracekey_audit").await, 2);
     assert_eq!(place.count("SELECT COUNT(*) FROM gracekey_credentials").await, 1);
+}
+
+async fn a_window_is_closed_early(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    let rotation = store.rotate(&current(), &by(), at(10)).await.unwrap().value;
+    let done = store.close_window(&acme(), &credential("default"), &by(), at(20)).await.unwrap();
+    assert_eq!((done.epoch, done.changed, done.value), (4, true, vec![first.key_id]));
+    let state = |row: gracekey_store::KeyRow, now| row.state(at(now));
+    let row = store.key(first.key_id).await.unwrap().unwrap();
+    assert_eq!(state(row, 20), KeyState::Ended(End::Retired));
+    let row = store.key(rotation.successor.key_id).await.unwrap().unwrap();
+    assert_eq!(state(row, 20), KeyState::Current);
+    let again = store.close_window(&acme(), &credential("default"), &by(), at(21)).await.unwrap();
+    assert_eq!((again.epoch, again.changed, again.value.len()), (4, false, 0));
+    let refusal = store.close_window(&acme(), &credential("ci"), &by(), at(21)).await.unwrap_err();
+    assert!(matches!(refusal, StoreError::Refused(LifecycleError::UnknownCredential { .. })));
+}
+
+async fn a_key_that_got_lost_on_its_way_to_an_operator_is_replaced(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    let lost =
+        || Rotate { from: RotateFrom::Lost(acme(), credential("default")), key: mint(), grace: "1h".parse().unwrap() };
+    let refusal = store.rotate(&lost(), &by(), at(5)).await.unwrap_err();
+    assert!(matches!(refusal, StoreError::Refused(LifecycleError::NothingLost { .. })));
+    let second = store.rotate(&current(), &by(), at(10)).await.unwrap().value;
+    let third = store.rotate(&lost(), &by(), at(20)).await.unwrap().value;
+    assert_eq!(third.predecessor.key_id, first.key_id);
+    assert_eq!(third.predecessor.retires_at, second.predecessor.retires_at, "the window stays as it is");
+    assert_eq!(third.replaced.iter().map(|replaced| replaced.key_id).collect::<Vec<_>>(), [second.successor.key_id]);
+    assert_eq!(store.key(first.key_id).await.unwrap().unwrap().last_used, None, "an operator is no use of a key");
+    let used = Usage { key_id: third.successor.key_id, requests: 1, last_used: at(30) };
+    store.record_usage(&[used], None, at(31)).await.unwrap();
+    let refusal = store.rotate(&lost(), &by(), at(40)).await.unwrap_err();
+    assert!(matches!(refusal, StoreError::Refused(LifecycleError::SuccessorUsed { .. })));
 }
