@@ -37,6 +37,9 @@ apt valgrind valgrind
 # PostgreSQL's servers lie off the PATH; the store's tests start their own.
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || apt no-such-program postgresql
 apt setpriv util-linux
+apt curl curl
+# The proxy that asks the server before each request; Debian keeps it off the PATH of most users.
+PATH="$PATH:/usr/sbin" apt nginx nginx-light
 # /proc/self holds no debug symbols of libc on a bare machine, and memcheck asks for them.
 if need dpkg && ! dpkg -s libc6-dbg >/dev/null 2>&1; then apt no-such-program libc6-dbg; fi
 
