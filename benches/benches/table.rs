@@ -3,40 +3,47 @@
 use std::io::Write;
 use std::time::Duration;
 
-use gracekey_benches::{Case, SetUp, cases, timed};
+use gracekey_benches::{Case, Run, SetUp, timed};
 
 /// Turns that each case gets.
 const TURNS: usize = 100;
 /// How long one turn should take: long enough that what the other cases threw out of the caches does not count.
 const TURN: Duration = Duration::from_millis(5);
 
+/// With arguments, only the cases that match one of them run, beside the first, which all are told as a multiple of.
 fn main() -> SetUp<()> {
-    let mut cases = cases()?;
-    let batches: Vec<u64> = cases.iter_mut().map(batch).collect();
-    let mut nanoseconds = vec![Vec::with_capacity(TURNS); cases.len()];
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let mut cases = Vec::new();
+    for case in gracekey_benches::cases() {
+        if cases.is_empty() || wanted.is_empty() || wanted.iter().any(|wanted| case.matches(wanted)) {
+            let head = format!("| {} | {} |", case.name, case.circumstances);
+            let mut run = case.set_up()?;
+            cases.push((head, batch(&mut run), run, Vec::with_capacity(TURNS)));
+        }
+    }
     for _ in 0..TURNS {
-        for ((case, batch), times) in cases.iter_mut().zip(&batches).zip(&mut nanoseconds) {
+        for (_, batch, run, times) in &mut cases {
             // What the cases in between threw out of the caches comes back first.
-            (case.run)(*batch);
-            let time = timed(|| (case.run)(*batch));
+            run(*batch);
+            let time = timed(|| run(*batch));
             times.push(time.as_secs_f64() * 1e9 / *batch as f64);
         }
     }
-    let medians: Vec<f64> = nanoseconds.into_iter().map(median).collect();
-    let base = medians.first().copied().ok_or("there are cases")?;
+    let rows: Vec<(String, f64)> = cases.into_iter().map(|(head, _, _, times)| (head, median(times))).collect();
+    let base = rows.first().map(|(_, median)| *median).ok_or("there are cases")?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "| what | under which circumstances | ns, median | × {} |", Case::BASE)?;
     writeln!(out, "| --- | --- | ---: | ---: |")?;
-    for (case, median) in cases.iter().zip(medians) {
-        writeln!(out, "| {} | {} | {median:.0} | {:.2} |", case.name, case.circumstances, median / base)?;
+    for (head, median) in rows {
+        writeln!(out, "{head} {median:.0} | {:.2} |", median / base)?;
     }
     Ok(())
 }
 
 /// How often a case runs in one turn.
-fn batch(case: &mut Case) -> u64 {
-    (case.run)(1);
-    let few = timed(|| (case.run)(10)) / 10;
+fn batch(run: &mut Run) -> u64 {
+    run(1);
+    let few = timed(|| run(10)) / 10;
     (TURN.as_nanos() / few.as_nanos().max(1)).clamp(1, 50_000).try_into().unwrap_or(1)
 }
 

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use gracekey_core::Policy;
+use gracekey_core::{ApiKey, Policy};
 use gracekey_tower::{GracekeyLayer, LiveKeyring};
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
@@ -16,30 +16,38 @@ use crate::{Case, SetUp, World};
 
 const CIRCUMSTANCES: &str = "1,000 keys, one key";
 
-pub(crate) fn cases() -> SetUp<Vec<Case>> {
-    let World { ring, keys } = World::new(1_000)?;
-    let key = keys.first().ok_or("a world has a key")?.reveal();
-    let inner = || service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(String::new()))));
-    let gracekey = GracekeyLayer::new(Policy::default(), LiveKeyring::new(ring)).layer(inner());
-    #[expect(deprecated, reason = "it is what people still take for this")]
-    let bearer = ValidateRequestHeaderLayer::bearer(key).layer(inner());
-    let request = request(key)?;
-    Ok(vec![
-        case("bare tower service", "a request as a server hands it on", inner(), request.clone()),
-        case("the Layer over it", CIRCUMSTANCES, gracekey, request.clone()),
-        case("tower-http's bearer check over it", "1 key", bearer, request),
-    ])
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        case("bare tower service", "a request as a server hands it on", |_| inner()),
+        case("the Layer over it", CIRCUMSTANCES, |World { ring, .. }| {
+            GracekeyLayer::new(Policy::default(), LiveKeyring::new(ring)).layer(inner())
+        }),
+        #[expect(deprecated, reason = "it is what people still take for this")]
+        case("tower-http's bearer check over it", "1 key", |World { keys, .. }| {
+            ValidateRequestHeaderLayer::bearer(keys.first().map_or("", ApiKey::reveal)).layer(inner())
+        }),
+    ]
+}
+
+/// A service that does nothing.
+fn inner() -> impl Service<Request<()>, Response = Response<String>> + 'static {
+    service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(String::new()))))
 }
 
 /// One call, from the request to its response, which all of these services give at once.
-fn case<S, B>(name: &'static str, circumstances: &str, mut service: S, request: Request<()>) -> Case
+fn case<S, B>(name: &'static str, circumstances: &str, service: fn(World) -> S) -> Case
 where
     S: Service<Request<()>, Response = Response<B>> + 'static,
 {
     Case::new(name, circumstances, move || {
-        let mut context = Context::from_waker(Waker::noop());
-        let _ = black_box(service.poll_ready(&mut context)).is_ready();
-        let _ = black_box(pin!(service.call(received(black_box(&request)))).poll(&mut context)).is_ready();
+        let world = World::new(1_000)?;
+        let request = request(world.keys.first().ok_or("a world has a key")?.reveal())?;
+        let mut service = service(world);
+        Ok(move || {
+            let mut context = Context::from_waker(Waker::noop());
+            let _ = black_box(service.poll_ready(&mut context)).is_ready();
+            let _ = black_box(pin!(service.call(received(black_box(&request)))).poll(&mut context)).is_ready();
+        })
     })
 }
 

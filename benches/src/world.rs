@@ -1,5 +1,7 @@
 //! Keys, and the keyrings that hold them.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use gracekey_core::{ApiKey, Client, Document, Generation, Keyring, Pepper, Peppers, Prefix, Timestamp};
@@ -23,6 +25,27 @@ impl World {
         let peppers = Arc::new(peppers()?);
         let (document, keys) = document(keys, &peppers)?;
         Ok(Self { ring: Keyring::new(&document, peppers)?, keys })
+    }
+}
+
+/// A world that is made when the first case needs it, and shared by all cases of its size.
+#[derive(Clone)]
+pub(crate) struct SharedWorld {
+    keys: usize,
+    made: Rc<OnceCell<Rc<World>>>,
+}
+
+impl SharedWorld {
+    pub(crate) fn of(keys: usize) -> Self {
+        Self { keys, made: Rc::default() }
+    }
+
+    pub(crate) fn get(&self) -> SetUp<Rc<World>> {
+        if let Some(made) = self.made.get() {
+            return Ok(Rc::clone(made));
+        }
+        let made = Rc::new(World::new(self.keys)?);
+        Ok(Rc::clone(self.made.get_or_init(|| made)))
     }
 }
 
