@@ -36,6 +36,8 @@ pub struct AuditEntry {
 pub struct AuditFilter {
     /// Those of one client.
     pub client_id: Option<ClientId>,
+    /// Those of one key.
+    pub key_id: Option<KeyId>,
     /// Those behind this place: the `seq` of the last line that was read.
     pub after: u64,
     /// How many at most.
@@ -50,9 +52,10 @@ impl Store {
     pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         let statement = Statement::new(
             "SELECT seq, at, epoch, actor, action, client_id, credential, key_id, detail FROM gracekey_audit \
-             WHERE seq > $1 AND (client_id = $2 OR $2 IS NULL) ORDER BY seq LIMIT $3",
+             WHERE seq > $1 AND (client_id = $2 OR $2 IS NULL) AND (key_id = $3 OR $3 IS NULL) ORDER BY seq LIMIT $4",
         );
-        let statement = statement.bind(filter.after).bind(filter.client_id.as_ref()).bind(filter.limit.rows());
+        let statement = statement.bind(filter.after).bind(filter.client_id.as_ref()).bind(filter.key_id);
+        let statement = statement.bind(filter.limit.rows());
         self.database.read().await?.rows(statement, entry).await
     }
 }

@@ -43,6 +43,9 @@ async fn every_change_has_its_line(place: Place) {
         ]
     );
     assert!(log.iter().all(|line| line.client_id == Some(acme())));
+    let filter = AuditFilter { key_id: Some(second.key_id), ..AuditFilter::default() };
+    let own: Vec<_> = store.audit(&filter).await.unwrap().into_iter().map(|line| line.action).collect();
+    assert_eq!(own, ["key.rotate", "key.expire", "key.revoke"]);
     assert_eq!((log[2].at, log[2].credential.as_ref().unwrap().as_str()), (at(10), "default"));
     let expected =
         format!(r#"{{"from":"{}","from_retires_at":"{}","generation":2,"grace":"1d"}}"#, first.key_id, at(10 + 86_400));
