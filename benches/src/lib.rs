@@ -40,10 +40,10 @@ impl Case {
         Self { name, circumstances: circumstances.into(), set_up: Box::new(run) }
     }
 
-    /// Whether its name or its circumstances hold this text.
+    /// Whether the start of its row in the table, like `decide, hit | 1 key, one key`, holds this text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        self.name.contains(text) || self.circumstances.contains(text)
+        format!("{} | {}", self.name, self.circumstances).contains(text)
     }
 
     /// Makes it ready to run.
