@@ -11,11 +11,12 @@ mod layer;
 mod live;
 mod metrics;
 mod pepper;
+mod recheck;
 mod request;
 mod response;
 mod scopes;
 mod service;
-#[cfg(feature = "file")]
+#[cfg(any(feature = "feed", feature = "file"))]
 mod source;
 #[cfg(feature = "throttle")]
 mod throttle;
@@ -31,6 +32,8 @@ pub use pepper::{PepperSourceError, pepper_from_env, pepper_from_file};
 pub use response::ResponseBody;
 pub use scopes::{RequireScopes, ScopesRequired};
 pub use service::Gracekey;
+#[cfg(feature = "feed")]
+pub use source::{FeedError, Following, KeyringFeed};
 #[cfg(feature = "file")]
 pub use source::{KeyringFile, KeyringFileError, Watch};
 #[cfg(feature = "throttle")]

@@ -7,6 +7,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use gracekey_core::{DocumentError, Keyring, Timestamp};
 
 use crate::clock::Clock;
+use crate::recheck::Recheck;
 
 /// The keyring that requests are decided with, which its source replaces under load.
 ///
@@ -23,6 +24,7 @@ struct Shared {
     confirmed_at: AtomicI64,
     /// Those who replace take turns; those who read never wait.
     replacing: Mutex<()>,
+    recheck: Recheck,
     clock: Clock,
 }
 
@@ -49,6 +51,7 @@ impl LiveKeyring {
             keyring: ArcSwapOption::new(keyring.map(Arc::new)),
             confirmed_at: AtomicI64::new(Timestamp::MIN.unix_seconds()),
             replacing: Mutex::new(()),
+            recheck: Recheck::default(),
             clock: clock.into(),
         };
         let live = Self { shared: Arc::new(shared) };
@@ -98,6 +101,10 @@ impl LiveKeyring {
     #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.shared.keyring.load()
+    }
+
+    pub(crate) fn recheck(&self) -> &Recheck {
+        &self.shared.recheck
     }
 
     pub(crate) fn clock(&self) -> &Clock {

@@ -1,0 +1,69 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::follower::{Follower, Progress};
+use super::{FeedError, KeyringFeed};
+use crate::live::LiveKeyring;
+
+/// Keeps a [`LiveKeyring`] as new as a server's. Dropping it ends that.
+#[must_use = "dropping it ends the following"]
+pub struct Following {
+    server: String,
+    live: LiveKeyring,
+    progress: watch::Receiver<Progress>,
+    tasks: JoinSet<()>,
+}
+
+impl Following {
+    pub(super) fn start(feed: &KeyringFeed, live: &LiveKeyring) -> Result<Self, FeedError> {
+        let runtime = Handle::try_current().map_err(|_| FeedError::Runtime)?;
+        let follower = Arc::new(Follower::new(feed, live.clone())?);
+        if !live.recheck().attach() {
+            return Err(FeedError::Followed);
+        }
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(Arc::clone(&follower).poll(), &runtime);
+        tasks.spawn_on(Arc::clone(&follower).recheck(), &runtime);
+        let server = follower.server.shown().into();
+        Ok(Self { server, live: live.clone(), progress: follower.progress(), tasks })
+    }
+
+    /// Waits until the first keyring of this feed is there, but no longer than `within`, and returns its epoch.
+    ///
+    /// # Errors
+    /// Why there is none yet. The feed is followed all the same: a service may go on and answer `unavailable` until then.
+    pub async fn first(&self, within: Duration) -> Result<u64, FeedError> {
+        let mut progress = self.progress.clone();
+        let taken = timeout(within, progress.wait_for(|progress| progress.epoch.is_some())).await;
+        let epoch = taken.ok().and_then(Result::ok).and_then(|progress| progress.epoch);
+        epoch.ok_or_else(|| {
+            let why = self.progress.borrow().error.clone();
+            why.unwrap_or_else(|| FeedError::Late { server: self.server.clone(), after: within })
+        })
+    }
+
+    /// Why the server gave nothing when it was last asked; `None` while all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<FeedError> {
+        self.progress.borrow().error.clone()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.tasks.abort_all();
+        self.live.recheck().detach();
+    }
+}
+
+impl fmt::Debug for Following {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Following").field("server", &self.server).finish_non_exhaustive()
+    }
+}

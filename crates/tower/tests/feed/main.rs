@@ -1,0 +1,9 @@
+//! A feed as its verifiers meet it: real servers on the loopback interface, good and bad ones.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_answers;
+mod following;
+mod server;
