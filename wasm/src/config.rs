@@ -1,9 +1,13 @@
 //! The plugin's configuration: one JSON document.
 
+mod fetch;
+
+pub(crate) use fetch::Fetch;
+
 use std::fmt;
 use std::sync::Arc;
 
-use gracekey_core::{PepperError, Peppers, Policy, PolicyConfig, PolicyError, Seconds};
+use gracekey_core::{PepperError, Peppers, Policy, PolicyConfig, PolicyError};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -56,22 +60,6 @@ enum KeyringFrom<'c> {
     Fetch(Fetch),
 }
 
-/// How a keyring is fetched.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Fetch {
-    pub(crate) cluster: String,
-    #[serde(default = "Fetch::default_path")]
-    pub(crate) path: String,
-    /// The `Host` that the server is asked for; the cluster's name where it is absent.
-    #[serde(default)]
-    pub(crate) authority: Option<String>,
-    #[serde(default = "Fetch::default_interval")]
-    pub(crate) interval: Seconds,
-    #[serde(default = "Fetch::default_timeout")]
-    pub(crate) timeout: Seconds,
-}
-
 /// How the filter counts.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -106,8 +94,8 @@ impl Settings {
         })?;
         let keyring = match document.keyring {
             KeyringFrom::Inline(raw) => Source::Inline(inline(raw)?),
-            KeyringFrom::Fetch(fetch) => {
-                fetch.check()?;
+            KeyringFrom::Fetch(mut fetch) => {
+                fetch.check(host)?;
                 Source::Fetch(fetch)
             }
         };
@@ -170,41 +158,6 @@ impl<'de> Deserialize<'de> for Secret {
 impl Default for PepperFrom {
     fn default() -> Self {
         Self::Env("GRACEKEY_PEPPER".into())
-    }
-}
-
-impl Fetch {
-    fn default_path() -> String {
-        "/keyring.json".into()
-    }
-
-    fn default_interval() -> Seconds {
-        Seconds(30)
-    }
-
-    fn default_timeout() -> Seconds {
-        Seconds(5)
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let refuse = |field: &str, why: &str| Err(ConfigError::new(format!("keyring.fetch.{field}"), why));
-        let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-        if self.cluster.is_empty() {
-            return refuse("cluster", "is empty; name a cluster of this proxy");
-        }
-        if !self.path.starts_with('/') || !visible(&self.path) {
-            return refuse("path", "begins with / and is visible ASCII");
-        }
-        if self.authority.as_ref().is_some_and(|authority| authority.is_empty() || !visible(authority)) {
-            return refuse("authority", "is a host name");
-        }
-        if self.interval.0 == 0 {
-            return refuse("interval", "is at least 1s");
-        }
-        if self.timeout.0 == 0 {
-            return refuse("timeout", "is at least 1s");
-        }
-        Ok(())
     }
 }
 

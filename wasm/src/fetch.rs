@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use gracekey_core::Seconds;
-
 use crate::config::Fetch;
 use crate::host::Host;
 use crate::pairs::Pairs;
@@ -13,12 +11,31 @@ pub(crate) struct Fetcher {
     fetch: Fetch,
     /// The entity tag (RFC 9110 §8.8.3) of the keyring that is held.
     etag: Option<String>,
+    /// When to ask again.
     due: u64,
-    /// A call is under way, which counts as lost at this moment.
-    waiting_until: Option<u64>,
+    poll: Option<Call>,
+    refresh: Refresh,
     failures: u32,
     seed: u64,
     reported: Option<String>,
+}
+
+/// A call under way.
+struct Call {
+    token: u32,
+    asked_at: u64,
+    /// A call out of turn brought another keyring meanwhile.
+    overtaken: bool,
+    /// It counts as lost at this moment: a proxy that forgets a call must not end the asking.
+    until: u64,
+}
+
+/// A call out of turn, for the sake of a key that nobody knows yet.
+enum Refresh {
+    /// Not before this moment.
+    NotBefore(u64),
+    Wanted,
+    UnderWay(Call),
 }
 
 /// What came of a call.
@@ -31,24 +48,66 @@ pub(crate) enum Outcome<'b> {
     Failed(String),
 }
 
+/// Which call was answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    InTurn,
+    OutOfTurn,
+}
+
 impl Fetcher {
     const SECOND: u64 = 1_000_000_000;
+    /// Between two calls out of turn, and at most for the answer to one.
+    const REFRESH: u64 = Self::SECOND;
+    /// Between an answer and the next call where the server waits, at least.
+    const PAUSE: u64 = Self::SECOND / 20;
 
     /// Each worker starts at a moment of its own within the first fifth of a second, so that they do not all ask at
     /// once for ever after.
     pub(crate) fn new(fetch: Fetch, now: u64) -> Self {
+        let refresh = Refresh::NotBefore(0);
         let mut fetcher =
-            Self { fetch, etag: None, due: 0, waiting_until: None, failures: 0, seed: now, reported: None };
+            Self { fetch, etag: None, due: 0, poll: None, refresh, failures: 0, seed: now, reported: None };
         fetcher.due = now.saturating_add(fetcher.spread(Self::SECOND / 5));
+        // Each worker holds a keyring of its own, and may lag by itself.
+        let own = fetcher.spread(1 << 32);
+        if let Some(name) = &mut fetcher.fetch.verifier {
+            name.push_str(&format!("-{own:08x}"));
+        }
         fetcher
     }
 
     /// Asks, if it is time to.
     pub(crate) fn tick<H: Host>(&mut self, now: u64, host: &H) {
-        if self.waiting_until.is_some_and(|until| now < until) || now < self.due {
+        if let Refresh::UnderWay(call) = &self.refresh
+            && call.until <= now
+        {
+            self.refresh = Refresh::NotBefore(now);
+        }
+        if matches!(self.refresh, Refresh::Wanted) {
+            // Whoever waits for it gives up as soon.
+            let timeout = Self::REFRESH.min(nanos(self.fetch.timeout.0));
+            self.refresh = match self.call(now, 0, timeout, timeout, host) {
+                Some(call) => Refresh::UnderWay(call),
+                None => Refresh::NotBefore(now.saturating_add(Self::REFRESH)),
+            };
+        }
+        if self.poll.as_ref().is_some_and(|call| now < call.until) || now < self.due {
             return;
         }
-        let Fetch { cluster, path, authority, timeout, .. } = &self.fetch;
+        // Without a keyring there is nothing to wait for the change of.
+        let wait = if self.etag.is_some() { self.fetch.wait.0 } else { 0 };
+        let timeout = nanos(self.fetch.timeout.0).saturating_add(nanos(wait));
+        self.poll = self.call(now, wait, timeout, timeout.saturating_mul(2), host);
+        if self.poll.is_none() {
+            let why = format!("the proxy has no cluster `{}`, or it has no host", self.fetch.cluster);
+            self.done(now, 0, Err(why));
+        }
+    }
+
+    fn call<H: Host>(&self, now: u64, wait: u32, timeout: u64, patience: u64, host: &H) -> Option<Call> {
+        let Fetch { cluster, path, authority, verifier, authorization, .. } = &self.fetch;
+        let prefer = format!("wait={wait}");
         let mut headers = vec![
             (":method", "GET"),
             (":path", path.as_str()),
@@ -56,39 +115,60 @@ impl Fetcher {
             (":scheme", "http"),
             ("accept", "application/json"),
         ];
-        headers.extend(self.etag.as_deref().map(|etag| ("if-none-match", etag)));
-        if host.call(cluster, &headers, Duration::from_secs(timeout.0.into())) {
-            // A proxy that forgets the call must not end the asking.
-            let patience = timeout.0.saturating_mul(2);
-            self.waiting_until = Some(now.saturating_add(nanos(Seconds(patience))));
-        } else {
-            let why = format!("the proxy has no cluster `{cluster}`, or it has no host");
-            self.done(now, Err(why));
+        let more = [
+            ("authorization", authorization.as_ref().map(|text| text.as_str())),
+            ("if-none-match", self.etag.as_deref()),
+            ("prefer", Some(prefer.as_str()).filter(|_| wait > 0)),
+            ("x-gracekey-verifier", verifier.as_deref()),
+        ];
+        headers.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        let token = host.call(cluster, &headers, Duration::from_nanos(timeout))?;
+        Some(Call { token, asked_at: now, overtaken: false, until: now.saturating_add(patience) })
+    }
+
+    /// Which call of ours has this number, if one has.
+    pub(crate) fn asked(&self, token: u32) -> Option<Asked> {
+        if self.poll.as_ref().is_some_and(|call| call.token == token) {
+            return Some(Asked::InTurn);
         }
+        matches!(&self.refresh, Refresh::UnderWay(call) if call.token == token).then_some(Asked::OutOfTurn)
     }
 
     /// Reads an answer.
-    pub(crate) fn answer<'b>(&mut self, headers: Pairs<'_>, body: &'b [u8]) -> Outcome<'b> {
+    pub(crate) fn answer<'b>(&self, headers: Pairs<'_>, body: &'b [u8]) -> Outcome<'b> {
         match headers.first(":status") {
-            Some(b"200") => Outcome::Document(body, headers.first("etag").and_then(text)),
+            Some(b"200") => match headers.first("etag").and_then(text) {
+                // What a call out of turn brought already is not read once more.
+                Some(etag) if self.etag.as_ref() == Some(&etag) => Outcome::Unchanged,
+                etag => Outcome::Document(body, etag),
+            },
             Some(b"304") if self.etag.is_some() => Outcome::Unchanged,
             Some(status) => Outcome::Failed(format!("status {}", String::from_utf8_lossy(status))),
             None => Outcome::Failed("no answer".into()),
         }
     }
 
-    /// Plans the next call. Returns what there is to report, once for each new reason.
-    pub(crate) fn done(&mut self, now: u64, outcome: Result<Option<String>, String>) -> Option<String> {
-        self.waiting_until = None;
-        let interval = nanos(self.fetch.interval);
+    /// Plans the next call, after one in turn whose answer took `took` to read. Returns what there is to report, once
+    /// for each new reason.
+    pub(crate) fn done(&mut self, now: u64, took: u64, outcome: Result<Option<String>, String>) -> Option<String> {
+        let (asked_at, overtaken) = self.poll.take().map_or((now, false), |call| (call.asked_at, call.overtaken));
+        let interval = nanos(self.fetch.interval.0);
         match outcome {
             Ok(etag) => {
+                let changed = self.etag != etag || overtaken;
                 self.etag = etag;
                 self.failures = 0;
                 self.reported = None;
-                // Nine to eleven tenths of the interval.
-                let jitter = self.spread(interval / 5);
-                self.due = now.saturating_add(interval - interval / 10).saturating_add(jitter);
+                let wait = nanos(self.fetch.wait.0);
+                let waited = now.saturating_sub(asked_at) >= wait / 2;
+                self.due = if wait > 0 && self.etag.is_some() && (changed || waited) {
+                    // A large keyring that changes all the time must not take all of a worker's time.
+                    now.saturating_add(Self::PAUSE.max(took.saturating_mul(4)))
+                } else {
+                    // Also where a server was asked to wait and does not know how to. Nine to eleven tenths of the
+                    // interval.
+                    now.saturating_add(interval - interval / 10).saturating_add(self.spread(interval / 5))
+                };
                 None
             }
             Err(why) => {
@@ -101,6 +181,43 @@ impl Fetcher {
                 self.reported = Some(why.clone());
                 Some(why)
             }
+        }
+    }
+
+    /// Asks out of turn, or joins who does. `None` where that was done a moment ago; else until when to wait.
+    pub(crate) fn want_refresh(&mut self, now: u64) -> Option<u64> {
+        match &self.refresh {
+            Refresh::NotBefore(moment) if now < *moment => return None,
+            Refresh::NotBefore(_) => self.refresh = Refresh::Wanted,
+            Refresh::Wanted => {}
+            Refresh::UnderWay(call) => return Some(call.until),
+        }
+        Some(now.saturating_add(Self::REFRESH))
+    }
+
+    /// Whether a call out of turn is still to be made or answered.
+    pub(crate) fn refreshes(&self) -> bool {
+        !matches!(self.refresh, Refresh::NotBefore(_))
+    }
+
+    /// Ends a call out of turn; `etag` is the one of the document that it brought.
+    pub(crate) fn refreshed(&mut self, now: u64, etag: Option<Option<String>>) {
+        self.refresh = Refresh::NotBefore(now.saturating_add(Self::REFRESH));
+        if let Some(etag) = etag {
+            self.etag = etag;
+            if let Some(poll) = &mut self.poll {
+                poll.overtaken = true;
+            }
+        }
+    }
+
+    /// The moment at which [`Self::tick`] has something to do.
+    pub(crate) fn wakes_at(&self) -> u64 {
+        let poll = self.poll.as_ref().map_or(self.due, |call| call.until);
+        match &self.refresh {
+            Refresh::NotBefore(_) => poll,
+            Refresh::Wanted => 0,
+            Refresh::UnderWay(call) => poll.min(call.until),
         }
     }
 
@@ -119,8 +236,8 @@ impl Fetcher {
     }
 }
 
-fn nanos(seconds: Seconds) -> u64 {
-    u64::from(seconds.0).saturating_mul(Fetcher::SECOND)
+fn nanos(seconds: u32) -> u64 {
+    u64::from(seconds).saturating_mul(Fetcher::SECOND)
 }
 
 /// An entity tag is ASCII, and goes back as it came.

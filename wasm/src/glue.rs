@@ -26,11 +26,11 @@ struct Root {
 }
 
 impl Context for Root {
-    fn on_http_call_response(&mut self, _token: u32, headers: usize, body: usize, _trailers: usize) {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
         let Some(plugin) = &self.plugin else { return };
         let headers = if headers == 0 { Vec::new() } else { header_map(MapType::HttpCallResponseHeaders) };
         let body = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body);
-        plugin.answered(&headers, &body.ok().flatten().unwrap_or_default(), &Proxy);
+        plugin.answered(token, &headers, &body.ok().flatten().unwrap_or_default(), &Proxy);
     }
 
     fn on_done(&mut self) -> bool {
@@ -64,8 +64,8 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http { plugin: self.plugin.clone(), stream: Stream::default() }))
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Http { plugin: self.plugin.clone(), stream: Stream::new(context) }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -87,8 +87,17 @@ impl HttpContext for Http {
         let Some(plugin) = &self.plugin else { return Action::Pause };
         match self.stream.on_request(plugin, &Proxy) {
             Flow::Continue => Action::Continue,
-            Flow::Stop => Action::Pause,
+            Flow::Stop | Flow::Wait => Action::Pause,
         }
+    }
+
+    // Envoy holds back all of a request whose headers wait, but where the operator set `allow_on_headers_stop_iteration`.
+    fn on_http_request_body(&mut self, _size: usize, _end_of_stream: bool) -> Action {
+        if self.stream.waits() { Action::Pause } else { Action::Continue }
+    }
+
+    fn on_http_request_trailers(&mut self, _trailers: usize) -> Action {
+        if self.stream.waits() { Action::Pause } else { Action::Continue }
     }
 
     fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
@@ -110,6 +119,8 @@ unsafe extern "C" {
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -229,7 +240,20 @@ impl Host for Proxy {
         hostcalls::set_tick_period(period).ok();
     }
 
-    fn call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> bool {
-        hostcalls::dispatch_http_call(cluster, headers.to_vec(), None, Vec::new(), timeout).is_ok()
+    fn call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Option<u32> {
+        hostcalls::dispatch_http_call(cluster, headers.to_vec(), None, Vec::new(), timeout).ok()
+    }
+
+    fn enter(&self, stream: u32) -> bool {
+        // SAFETY: no pointers.
+        unsafe { proxy_set_effective_context(stream) == 0 }
+    }
+
+    fn resume(&self) {
+        const HTTP_REQUEST: u32 = 0;
+        // SAFETY: no pointers.
+        unsafe {
+            proxy_continue_stream(HTTP_REQUEST);
+        }
     }
 }

@@ -39,8 +39,13 @@ pub trait Host {
     fn environment(&self, name: &str) -> Option<Zeroizing<String>>;
     /// How often the filter wants to be called without a request.
     fn set_tick(&self, period: Duration);
-    /// Sends a request to a cluster. Its answer comes later, but if `false` is returned.
-    fn call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> bool;
+    /// Sends a request to a cluster. Its answer comes later, under the number that is returned; `None` if it was not
+    /// sent. Not to be called on behalf of a request, with which the answer would go.
+    fn call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Option<u32>;
+    /// Makes all further calls about this stream, which was told to wait. `false` if it is gone.
+    fn enter(&self, stream: u32) -> bool;
+    /// Lets the request of the stream go on to the next filter.
+    fn resume(&self);
 }
 
 /// A whole answer.

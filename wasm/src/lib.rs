@@ -17,6 +17,7 @@ mod meter;
 mod pairs;
 mod plugin;
 mod request;
+mod waiting;
 
 #[cfg(target_arch = "wasm32")]
 #[expect(unsafe_code, reason = "the ABI is `extern` functions with pointers; each call says why it is sound")]

@@ -1,16 +1,19 @@
 //! One loaded configuration in one worker: the policy, the keyring as of now, the metrics.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gracekey_core::{Held, Keyring, Peppers, Policy, Timestamp};
 
 use crate::config::{ConfigError, Settings, Source};
-use crate::fetch::{Fetcher, Outcome};
+use crate::fetch::{Asked, Fetcher, Outcome};
 use crate::host::{Host, Level};
 use crate::meter::Meter;
 use crate::pairs::Pairs;
+use crate::request::After;
+use crate::waiting::{self, Waiting};
 
 /// One loaded configuration in one worker.
 pub struct Plugin {
@@ -20,8 +23,9 @@ pub struct Plugin {
     peppers: Arc<Peppers>,
     ring: RefCell<Option<Ring>>,
     fetcher: Option<RefCell<Fetcher>>,
-    /// How often the plugin is called once there is a keyring.
-    period: Duration,
+    waiting: Waiting,
+    /// How often the plugin is called.
+    period: Cell<Duration>,
 }
 
 /// A keyring, and when its source last confirmed it.
@@ -33,8 +37,6 @@ struct Ring {
 impl Plugin {
     /// How often metrics go out.
     const TICK: Duration = Duration::from_secs(1);
-    /// The tick while there is no keyring yet.
-    const HASTE: Duration = Duration::from_millis(50);
 
     /// Reads a configuration. With an inline keyring requests are answered from the first one on.
     ///
@@ -45,23 +47,18 @@ impl Plugin {
         let Settings { policy, peppers, keyring, metrics, filter_state } = settings;
         let meter = Meter::new(&metrics, host);
         let nanos = host.now_nanos().unwrap_or(0);
-        let (ring, period) = (RefCell::default(), Self::TICK);
-        let mut plugin = Self { policy, meter, filter_state, peppers, ring, fetcher: None, period };
+        let (ring, waiting, period) = (RefCell::default(), Waiting::default(), Cell::default());
+        let mut plugin = Self { policy, meter, filter_state, peppers, ring, fetcher: None, waiting, period };
         match keyring {
             Source::Inline(document) => {
                 let keyring = Keyring::open(document.as_bytes(), plugin.peppers.clone())
                     .map_err(|error| ConfigError::new("keyring.inline", error))?;
                 // The proxy's own configuration is the source, and it confirms by being loaded.
                 plugin.hold(keyring, moment(nanos), host);
-                host.set_tick(plugin.period);
             }
-            Source::Fetch(fetch) => {
-                // A keyring is asked for at the first tick after its interval, and a revocation waits for that.
-                plugin.period = Self::TICK.min(Duration::from_secs(fetch.interval.0.into()) / 4);
-                plugin.fetcher = Some(RefCell::new(Fetcher::new(fetch, nanos)));
-                host.set_tick(Self::HASTE);
-            }
+            Source::Fetch(fetch) => plugin.fetcher = Some(RefCell::new(Fetcher::new(fetch, nanos))),
         }
+        plugin.plan(nanos, host);
         Ok(plugin)
     }
 
@@ -73,31 +70,89 @@ impl Plugin {
         self.meter.tick(confirmed_at, moment(nanos), host);
         if let Some(fetcher) = &self.fetcher {
             fetcher.borrow_mut().tick(nanos, host);
+            let refreshes = fetcher.borrow().refreshes();
+            self.go_on(if refreshes { self.waiting.over(nanos) } else { self.waiting.all() }, host);
         }
+        self.plan(nanos, host);
     }
 
-    /// Takes the answer to a [`Host::call`]: headers in the form of [`Pairs`], empty when there is no answer.
-    pub fn answered<H: Host>(&self, headers: &[u8], body: &[u8], host: &H) {
+    /// Takes the answer to a [`Host::call`], under the number that it had: headers in the form of [`Pairs`], empty when
+    /// there is no answer.
+    pub fn answered<H: Host>(&self, token: u32, headers: &[u8], body: &[u8], host: &H) {
         let (Some(fetcher), Some(nanos)) = (&self.fetcher, host.now_nanos()) else { return };
-        let mut fetcher = fetcher.borrow_mut();
+        let Some(asked) = fetcher.borrow().asked(token) else { return };
+        let epoch = self.epoch();
         let now = moment(nanos);
-        let outcome = match fetcher.answer(Pairs::new(headers), body) {
+        let outcome = match fetcher.borrow().answer(Pairs::new(headers), body) {
             Outcome::Unchanged => {
                 if let Some(ring) = self.ring.borrow_mut().as_mut() {
                     ring.confirmed_at = now;
                 }
-                Ok(fetcher.etag())
+                Ok(fetcher.borrow().etag())
             }
             Outcome::Document(body, etag) => self.take(body, now, host).map(|()| etag),
             Outcome::Failed(why) => Err(why),
         };
-        if let Some(why) = fetcher.done(nanos, outcome) {
-            let kept = self.ring.borrow().as_ref().map(|ring| ring.keyring.epoch());
-            let rest = match kept {
-                Some(epoch) => format!("epoch {epoch} stays in use"),
-                None => "there is none to use yet".into(),
-            };
-            host.log(Level::Warn, &format!("the keyring could not be fetched, {rest}: {why}"));
+        if asked == Asked::OutOfTurn {
+            // What is wrong with it shows again in turn, and is told then.
+            fetcher.borrow_mut().refreshed(nanos, outcome.ok());
+        } else {
+            let read_at = host.now_nanos().unwrap_or(nanos);
+            let why = fetcher.borrow_mut().done(read_at, read_at.saturating_sub(nanos), outcome);
+            if let Some(why) = why {
+                self.report(&why, host);
+            }
+        }
+        if asked == Asked::OutOfTurn || epoch != self.epoch() {
+            self.go_on(self.waiting.all(), host);
+        }
+        self.plan(nanos, host);
+    }
+
+    fn epoch(&self) -> Option<u64> {
+        self.ring.borrow().as_ref().map(|ring| ring.keyring.epoch())
+    }
+
+    fn report<H: Host>(&self, why: &str, host: &H) {
+        let rest = match self.epoch() {
+            Some(epoch) => format!("epoch {epoch} stays in use"),
+            None => "there is none to use yet".into(),
+        };
+        host.log(Level::Warn, &format!("the keyring could not be fetched, {rest}: {why}"));
+    }
+
+    /// Lets a request wait whose key nobody knows, until the source was asked once more. `None` if it was asked a moment
+    /// ago, or is not there to be asked.
+    pub(crate) fn wait<H: Host>(&self, stream: u32, host: &H) -> Option<Rc<RefCell<After>>> {
+        let (fetcher, nanos) = (self.fetcher.as_ref()?, host.now_nanos()?);
+        let until = fetcher.borrow_mut().want_refresh(nanos)?;
+        let after = self.waiting.add(stream, until)?;
+        // A call belongs to whoever makes it, and this request may be gone before the answer: so not here, but at once.
+        self.plan(nanos, host);
+        Some(after)
+    }
+
+    /// Decides once more over requests that waited, and lets them go.
+    fn go_on<H: Host>(&self, requests: Vec<waiting::Request>, host: &H) {
+        for request in requests {
+            if let Some(after) = request.after.upgrade()
+                && host.enter(request.stream)
+            {
+                after.borrow_mut().decide_again(self, host);
+            }
+        }
+    }
+
+    /// Asks to be called when there is something to do, and at least as often as metrics go out.
+    fn plan<H: Host>(&self, now: u64, host: &H) {
+        let fetcher = self.fetcher.as_ref().map(|fetcher| fetcher.borrow().wakes_at());
+        let wake = fetcher.into_iter().chain(self.waiting.wakes_at()).min();
+        let left = wake.map_or(Self::TICK, |wake| Duration::from_nanos(wake.saturating_sub(now)));
+        // Never sooner than the proxy counts.
+        let period = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1));
+        let period = period.min(Self::TICK);
+        if self.period.replace(period) != period {
+            host.set_tick(period);
         }
     }
 
@@ -117,9 +172,6 @@ impl Plugin {
             Some((_, Err(error))) => return Err(error.to_string()),
             Some((epoch, Ok(()))) if epoch == keyring.epoch() => {}
             _ => host.log(Level::Info, &format!("keyring epoch {}, {} keys", keyring.epoch(), keyring.len())),
-        }
-        if held.is_none() {
-            host.set_tick(self.period);
         }
         self.hold(keyring, now, host);
         Ok(())

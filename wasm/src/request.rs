@@ -1,5 +1,8 @@
 //! One request: headers in, verdict out, and the verdict carried out.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use gracekey_core::{
     Denial, Entry, Grant, Notice, Reason, Request, RequestEdit, Verdict, decide, without_cookie,
     without_query_parameter,
@@ -9,9 +12,19 @@ use crate::host::{Answer, Host, Level};
 use crate::pairs::{Pairs, serialize};
 use crate::plugin::{Plugin, moment};
 
-/// What is kept of a request until its response.
+/// One request, from its headers to those of its response.
 #[derive(Debug, Default)]
 pub struct Stream {
+    id: u32,
+    after: After,
+    /// In the place of `after` once the request had to wait.
+    waited: Option<Rc<RefCell<After>>>,
+}
+
+/// What is kept of a request until its response.
+#[derive(Debug, Default)]
+pub(crate) struct After {
+    decided: bool,
     notice: Option<Notice>,
     /// The content type of an answer without a body. Envoy takes it off where it sees no gRPC in the request itself,
     /// and it looks for less than the engine does.
@@ -26,12 +39,50 @@ pub enum Flow {
     Continue,
     /// It was answered here.
     Stop,
+    /// It goes on or is answered later, by [`Host::resume`] or [`Host::respond`].
+    Wait,
 }
 
+// === impl Stream ===
+
 impl Stream {
+    /// The request of the stream that the proxy knows by this number.
+    #[must_use]
+    pub fn new(id: u32) -> Self {
+        Self { id, ..Self::default() }
+    }
+
     /// Decides over a request, and carries the verdict out.
     #[inline]
     pub fn on_request<H: Host>(&mut self, plugin: &Plugin, host: &H) -> Flow {
+        self.after.decide(plugin, host, &mut || {
+            self.waited = plugin.wait(self.id, host);
+            self.waited.is_some()
+        })
+    }
+
+    /// Whether nothing of the request may pass yet.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.waited.as_ref().is_some_and(|after| !after.borrow().decided)
+    }
+
+    /// Tells the caller of an old key on the successful response, and completes an answer of our own.
+    #[inline]
+    pub fn on_response<H: Host>(&mut self, host: &H) {
+        match &self.waited {
+            Some(after) => after.borrow_mut().tell(host),
+            None => self.after.tell(host),
+        }
+    }
+}
+
+// === impl After ===
+
+impl After {
+    /// Decides. A key that nobody knows may `wait` for a newer keyring.
+    #[inline(never)]
+    fn decide<H: Host>(&mut self, plugin: &Plugin, host: &H, wait: &mut dyn FnMut() -> bool) -> Flow {
         let serialized = host.request_headers();
         let headers = Pairs::new(&serialized);
         let (mut method, mut target) = (&b""[..], &b""[..]);
@@ -58,6 +109,7 @@ impl Stream {
                 }
                 Flow::Continue
             }
+            Verdict::Denial(denial) if denial.reason() == Reason::Unknown && wait() => Flow::Wait,
             Verdict::Denial(denial) => {
                 plugin.meter.denied(denial.reason());
                 record(plugin, denial.entry(), Some(denial.reason()), host);
@@ -67,9 +119,17 @@ impl Stream {
         })
     }
 
-    /// Tells the caller of an old key on the successful response, and completes an answer of our own.
+    /// Decides for good over the request that waited, which the host has entered.
+    #[cold]
+    pub(crate) fn decide_again<H: Host>(&mut self, plugin: &Plugin, host: &H) {
+        self.decided = true;
+        if self.decide(plugin, host, &mut || false) == Flow::Continue {
+            host.resume();
+        }
+    }
+
     #[inline]
-    pub fn on_response<H: Host>(&mut self, host: &H) {
+    fn tell<H: Host>(&mut self, host: &H) {
         if let Some(notice) = self.notice.take() {
             for (name, value) in notice.headers() {
                 host.set_response_header(name, &value);

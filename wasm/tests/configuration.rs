@@ -16,7 +16,9 @@ fn configure(text: &str) -> Result<Plugin, String> {
 }
 
 fn host() -> Scripted {
-    Scripted::at(moment("2026-11-22T12:00:00Z"))
+    let mut host = Scripted::at(moment("2026-11-22T12:00:00Z"));
+    host.environment.insert("BAD".into(), "two words".into());
+    host
 }
 
 /// The line that a configuration is refused with.
@@ -57,6 +59,13 @@ fn every_slip_is_named() {
         (fetch(r#""cluster":"k","interval":"5""#), "configuration: keyring.fetch.interval: not a span of time"),
         (fetch(r#""cluster":"k","timeout":"0s""#), "configuration: keyring.fetch.timeout: is at least 1s"),
         (fetch(r#""cluster":"k","authority":"a b""#), "configuration: keyring.fetch.authority: "),
+        (fetch(r#""cluster":"k","wait":"61s""#), "configuration: keyring.fetch.wait: is at most 60s"),
+        (fetch(r#""cluster":"k","verifier":"""#), "configuration: keyring.fetch.verifier: is a name"),
+        (fetch(r#""cluster":"k","verifier":"a b""#), "configuration: keyring.fetch.verifier: is a name"),
+        (fetch(r#""cluster":"k","key":"sk_live""#), "configuration: keyring.fetch.key: "),
+        (fetch(r#""cluster":"k","key":{"env":"NONE"}"#), "configuration: keyring.fetch.key.env: `NONE` is not set"),
+        (fetch(r#""cluster":"k","key":{"env":"BAD"}"#), "configuration: keyring.fetch.key.env: `BAD` holds no API key"),
+        (fetch(r#""cluster":"k","authorization":"x""#), "configuration: keyring.fetch.authorization: unknown field"),
         (r#"{"keyring":{"fetch":{"cluster":"k"}}}"#.into(), "configuration: pepper.env: `GRACEKEY_PEPPER` is not set"),
         (
             r#"{"pepper":{"env":"SHORT"},"keyring":{"fetch":{"cluster":"k"}}}"#.into(),

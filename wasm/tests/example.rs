@@ -3,11 +3,13 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/example.rs"]
+#[expect(dead_code, reason = "only GET is sent here")]
 mod example;
 #[path = "support/exchange.rs"]
 #[expect(dead_code, reason = "the comparison with vectors is for the conformance run")]
 mod exchange;
 #[path = "support/feed.rs"]
+#[expect(dead_code, reason = "this feed is asked and does not tell by itself")]
 mod feed;
 #[path = "support/http1.rs"]
 mod http1;

@@ -30,7 +30,7 @@ impl Running {
         Self { host, plugin }
     }
 
-    /// Lets time pass until the next call.
+    /// Lets time pass until the next call, ticking as often as the filter asked for.
     fn until_call(&self) -> (u64, Vec<(String, Vec<u8>)>) {
         let (calls, start) = (self.host.calls.borrow().len(), self.host.nanos.get().expect("a time"));
         for _ in 0..10_000 {
@@ -38,7 +38,7 @@ impl Running {
             if let Some(call) = self.host.calls.borrow().get(calls) {
                 return (self.host.nanos.get().expect("a time") - start, call.clone());
             }
-            self.host.pass(SECOND / 20);
+            self.host.pass(u64::try_from(self.host.tick.get().as_nanos()).expect("a tick"));
         }
         panic!("it never asked again");
     }
@@ -46,7 +46,8 @@ impl Running {
     fn answer(&self, status: &str, etag: Option<&str>, body: &str) {
         let headers = [(":status", status.as_bytes())].into_iter();
         let headers = serialize(headers.chain(etag.map(|etag| ("etag", etag.as_bytes()))));
-        self.plugin.answered(&headers, body.as_bytes(), &self.host);
+        let last = u32::try_from(self.host.calls.borrow().len() - 1).expect("few calls");
+        self.plugin.answered(last, &headers, body.as_bytes(), &self.host);
     }
 
     /// The status of a request with the key of `acme`; 200 where it goes on.
@@ -56,6 +57,7 @@ impl Running {
         match Stream::default().on_request(&self.plugin, &self.host) {
             Flow::Continue => 200,
             Flow::Stop => self.host.answer.borrow().as_ref().expect("an answer").status,
+            Flow::Wait => panic!("it waits"),
         }
     }
 }
@@ -144,7 +146,8 @@ fn silence_and_a_missing_cluster_do_not_end_the_asking() {
     // No answer at all, not even that there was none: asked again after twice the timeout.
     let (waited, _) = running.until_call();
     assert!((9 * SECOND..=11 * SECOND).contains(&waited), "asked again after {waited} ns");
-    running.plugin.answered(&[], &[], &running.host);
+    let last = u32::try_from(running.host.calls.borrow().len() - 1).expect("few calls");
+    running.plugin.answered(last, &[], &[], &running.host);
     assert!(running.host.last_line().contains("there is none to use yet: no answer"), "{}", running.host.last_line());
     running.host.no_cluster.set(true);
     for _ in 0..20 {

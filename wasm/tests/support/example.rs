@@ -10,6 +10,9 @@ use crate::exchange::Reply;
 use crate::vector::{Bytes, RequestText};
 use crate::{http1, parts};
 
+/// What the example shows the feed.
+pub(crate) const FEED_KEY: &str = "the-key-of-the-feed";
+
 /// An Envoy with a configuration of the examples.
 pub(crate) struct Example {
     process: Child,
@@ -24,13 +27,14 @@ impl Example {
         fs::create_dir_all(&folder).expect("a folder for Envoy");
         let examples = parts::root().join("examples/envoy");
         let mut text = fs::read_to_string(examples.join(file)).expect("the example");
-        for port in [10_000, 10_001, 10_002, 9901] {
+        for port in [10_000, 10_001, 10_002, 8787, 9901] {
+            let source = matches!(port, 10_002 | 8787);
             let socket = match feed {
-                Some(feed) if port == 10_002 => feed.to_path_buf(),
+                Some(feed) if source => feed.to_path_buf(),
                 _ => socket(&folder, port),
             };
             let address = format!("socket_address: {{address: 127.0.0.1, port_value: {port}}}");
-            assert!(port == 10_002 || text.contains(&address), "{file} has no {address}");
+            assert!(source || text.contains(&address), "{file} has no {address}");
             text = text.replace(&address, &format!("pipe: {{path: {}}}", socket.display()));
         }
         let filter = parts::filter();
@@ -43,6 +47,7 @@ impl Example {
             .args(["--concurrency", workers, "--disable-hot-restart", "--log-level", "info", "-c"])
             .arg(folder.join("envoy.yaml"))
             .env("GRACEKEY_PEPPER", fs::read_to_string(examples.join("pepper.txt")).expect("the pepper"))
+            .env("GRACEKEY_FEED_KEY", FEED_KEY)
             .stdin(Stdio::null())
             .stdout(log())
             .stderr(log())
@@ -61,6 +66,13 @@ impl Example {
     pub(crate) fn get(&self, target: &str, key: Option<&str>) -> Reply {
         let key = key.map(|key| ("authorization".to_owned(), Bytes(format!("Bearer {key}").into())));
         self.ask(10_000, target, key.into_iter().collect())
+    }
+
+    /// Sends a request with these headers to the edge.
+    pub(crate) fn send(&self, method: &str, headers: &[(&str, &str)]) -> Reply {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), Bytes((*value).into()))).collect();
+        let request = RequestText { method: method.into(), target: Bytes(b"/v1/logs".into()), headers };
+        http1::send(&self.socket(10_000), &request).unwrap_or_else(|why| panic!("{why}\n{}", self.log()))
     }
 
     /// Asks until a key has that status.

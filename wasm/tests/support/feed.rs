@@ -1,10 +1,10 @@
-//! A source of keyrings over HTTP/1.1, with entity tags.
+//! A source of keyrings over HTTP/1.1, with entity tags, that waits for the next one when it is asked to.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// A source of keyrings.
@@ -13,8 +13,13 @@ pub(crate) struct Feed {
     state: Arc<State>,
 }
 
+#[derive(Default)]
 struct State {
     document: Mutex<String>,
+    changed: Condvar,
+    /// Who waits hears nothing, as if a change were still on its way.
+    mute: AtomicBool,
+    heads: Mutex<Vec<String>>,
     asked: AtomicUsize,
     confirmed: AtomicUsize,
 }
@@ -22,11 +27,14 @@ struct State {
 impl Feed {
     /// Serves a document; an empty one as a 500.
     pub(crate) fn serve(document: String) -> Self {
-        let socket = std::env::temp_dir().join(format!("gracekey-feed-{}", std::process::id()));
+        let socket = std::env::temp_dir().join(format!(
+            "gracekey-feed-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         std::fs::remove_file(&socket).ok();
         let listener = UnixListener::bind(&socket).expect("a socket for the feed");
-        let state = State { document: Mutex::new(document), asked: 0.into(), confirmed: 0.into() };
-        let state = Arc::new(state);
+        let state = Arc::new(State { document: Mutex::new(document), ..State::default() });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -44,6 +52,18 @@ impl Feed {
     /// From now on serves another document.
     pub(crate) fn offer(&self, document: &str) {
         document.clone_into(&mut self.state.document.lock().expect("the document"));
+        self.state.changed.notify_all();
+    }
+
+    /// Whether those who wait hear of a change.
+    pub(crate) fn tell_those_who_wait(&self, told: bool) {
+        self.state.mute.store(!told, Ordering::SeqCst);
+        self.state.changed.notify_all();
+    }
+
+    /// The heads of all requests so far.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.state.heads.lock().expect("the heads").clone()
     }
 
     /// How often it was asked.
@@ -75,6 +95,23 @@ fn wait(done: impl Fn() -> bool, why: &str) {
     );
 }
 
+impl State {
+    /// The document, once it is another than the one that the head names, or the time is over.
+    fn wait_for_change(&self, head: &str) -> Option<String> {
+        let wait = head.split_once("prefer: wait=").and_then(|(_, rest)| rest.split("\r\n").next()?.parse().ok());
+        let document = self.document.lock().ok()?;
+        let wait = Duration::from_secs(wait.unwrap_or(0));
+        let waits = |document: &mut String| {
+            head.contains(&format!("if-none-match: {}\r\n", tag(document))) || self.mute.load(Ordering::SeqCst)
+        };
+        Some(self.changed.wait_timeout_while(document, wait, waits).ok()?.0.clone())
+    }
+}
+
+fn tag(document: &str) -> String {
+    format!("\"{}-{}\"", document.len(), document.bytes().map(u64::from).sum::<u64>())
+}
+
 fn answer(mut stream: UnixStream, state: &State) -> Option<()> {
     let mut received = Vec::new();
     let mut piece = [0; 4096];
@@ -85,8 +122,9 @@ fn answer(mut stream: UnixStream, state: &State) -> Option<()> {
         }
         let head = String::from_utf8_lossy(&received).to_ascii_lowercase();
         received.clear();
-        let document = state.document.lock().ok()?.clone();
-        let tag = format!("\"{}-{}\"", document.len(), document.bytes().map(u64::from).sum::<u64>());
+        state.heads.lock().ok()?.push(head.clone());
+        let document = state.wait_for_change(&head)?;
+        let tag = tag(&document);
         // What a test waits for is counted once it has been sent.
         if document.is_empty() {
             write!(stream, "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n").ok()?;

@@ -27,8 +27,15 @@ pub(crate) struct Scripted {
     pub(crate) defined: Cell<usize>,
     pub(crate) log: RefCell<Vec<String>>,
     pub(crate) tick: Cell<Duration>,
+    /// The number of a call is its place here.
     pub(crate) calls: RefCell<Vec<Fields>>,
     pub(crate) no_cluster: Cell<bool>,
+    /// The requests of the streams that wait, and those whose stream ended are not among them.
+    pub(crate) waiting: RefCell<BTreeMap<u32, Fields>>,
+    pub(crate) entered: Cell<u32>,
+    pub(crate) resumed: RefCell<BTreeMap<u32, Fields>>,
+    /// The statuses of the answers, by the stream that was entered.
+    pub(crate) statuses: RefCell<BTreeMap<u32, u16>>,
 }
 
 /// An answer that the filter gave by itself.
@@ -98,6 +105,7 @@ impl Host for Scripted {
     }
 
     fn respond(&self, answer: &Answer<'_>) {
+        self.statuses.borrow_mut().insert(self.entered.get(), answer.status);
         let text = |bytes: &[u8]| String::from_utf8(bytes.into()).expect("an answer of UTF-8");
         *self.answer.borrow_mut() = Some(Answered {
             status: answer.status,
@@ -145,9 +153,22 @@ impl Host for Scripted {
         self.tick.set(period);
     }
 
-    fn call(&self, _cluster: &str, headers: &[(&str, &str)], _timeout: Duration) -> bool {
+    fn call(&self, _cluster: &str, headers: &[(&str, &str)], _timeout: Duration) -> Option<u32> {
         let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        self.calls.borrow_mut().push(headers);
-        !self.no_cluster.get()
+        let mut calls = self.calls.borrow_mut();
+        calls.push(headers);
+        let number = u32::try_from(calls.len() - 1).expect("few calls");
+        Some(number).filter(|_| !self.no_cluster.get())
+    }
+
+    fn enter(&self, stream: u32) -> bool {
+        let Some(request) = self.waiting.borrow_mut().remove(&stream) else { return false };
+        *self.request.borrow_mut() = request;
+        self.entered.set(stream);
+        true
+    }
+
+    fn resume(&self) {
+        self.resumed.borrow_mut().insert(self.entered.get(), self.request.borrow().clone());
     }
 }
