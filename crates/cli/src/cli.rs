@@ -7,28 +7,36 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
-use crate::keyring_file::KeyringFile;
 use crate::output::Output;
 use crate::pepper_file::PepperSource;
+use crate::place::{Address, Missing, Place};
 use crate::{redact, verbs};
 
 /// API keys that rotate without an outage.
 ///
-/// Keys live in a keyring file, which holds no secret, and are digested with a pepper, which is one. A key itself is
-/// shown once and stored nowhere; it is never taken from the command line, only from standard input or a file.
+/// Keys live in a keyring file, in a store (SQLite or PostgreSQL) or behind a running server, which hold no secret, and
+/// are digested with a pepper, which is one. A key itself is shown once and stored nowhere; it is never taken from the
+/// command line, only from standard input or a file.
 #[derive(Debug, Parser)]
 #[command(name = "gracekey", version, propagate_version = true, after_help = EXAMPLES)]
 pub(crate) struct Cli {
-    /// The keyring file
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "GRACEKEY_KEYRING",
-        hide_env_values = true,
-        default_value = "gracekey.keyring.json"
-    )]
-    pub(crate) keyring: PathBuf,
+    /// A keyring file; it counts before GRACEKEY_KEYRING and GRACEKEY_STORE, which name where keys live in its place
+    /// [default: gracekey.keyring.json]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) keyring: Option<PathBuf>,
+
+    /// A store, sqlite:PATH or postgres://USER@HOST/DATABASE, or a running server, https://HOST; it counts before
+    /// GRACEKEY_STORE, where an address with a password in it belongs
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) store: Option<String>,
+
+    /// A file with the admin key of a server; without it GRACEKEY_ADMIN_KEY counts, which holds the key itself
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) admin_key_file: Option<PathBuf>,
+
+    /// Send keys to a server over http:// also when it is not on this machine: only on a network closed to others
+    #[arg(long, global = true)]
+    pub(crate) insecure_http: bool,
 
     /// The pepper file; without it GRACEKEY_PEPPER counts, which holds the pepper itself [default: gracekey.pepper]
     #[arg(long, global = true, value_name = "FILE")]
@@ -50,6 +58,8 @@ Examples:
   gracekey rotate --client acme_corp --grace 24h
   gracekey list
   gracekey explain < failing-request.txt         why is this one 401?
+  gracekey serve                                 a store with a server before it, for verifiers and holders of keys
+  gracekey --store https://keys.example.com list    the same verbs on a running server
 
 Exit codes: 0 done, 1 refused or a negative answer, 2 wrong usage.";
 
@@ -61,11 +71,14 @@ pub(crate) enum Verb {
     Issue(verbs::issue::Issue),
     Rotate(verbs::rotate::Rotate),
     Revoke(verbs::revoke::Revoke),
+    CloseWindow(verbs::close_window::CloseWindow),
     Client(verbs::client::Client),
     List(verbs::list::List),
     Explain(verbs::explain::Explain),
     Check(verbs::check::Check),
     Import(verbs::import::Import),
+    Export(verbs::export::Export),
+    Audit(verbs::audit::Audit),
     Keygen(verbs::keygen::Keygen),
 }
 
@@ -74,8 +87,19 @@ impl Cli {
         PepperSource::find(self.pepper.clone())
     }
 
-    pub(crate) fn keyring_file(&self) -> Result<KeyringFile, Failure> {
-        Ok(KeyringFile::new(self.keyring.clone(), self.pepper()?.read()?))
+    /// Where the keys live.
+    pub(crate) fn address(&self) -> Result<Address, Failure> {
+        Address::find(self.keyring.as_ref(), self.store.as_ref())
+    }
+
+    /// Opens it; what is not there is refused.
+    pub(crate) fn place(&self) -> Result<Place, Failure> {
+        Place::open(self, Missing::Refuse)
+    }
+
+    /// Opens it, and makes a store that is not there.
+    pub(crate) fn place_or_new(&self) -> Result<Place, Failure> {
+        Place::open(self, Missing::Make)
     }
 }
 

@@ -52,6 +52,19 @@ pub(crate) fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Makes a file, or replaces the one that is there, with that mode as far as the process's mask lets it.
+pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    // A link stays a link: what it points to is replaced.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let staged = Staged::write(beside(&path, ".", &format!(".{}.new", std::process::id())), content, mode)?;
+    if let Ok(old) = fs::metadata(&path) {
+        keep_mode_and_owner(&old, &File::open(staged.path())?)?;
+    }
+    fs::rename(staged.path(), &path)?;
+    staged.arrived();
+    sync_folder(&path)
+}
+
 /// A file that waits to be renamed, and is removed if that never comes.
 struct Staged(Option<PathBuf>);
 

@@ -1,4 +1,4 @@
-//! The `gracekey` command: issue, rotate, revoke and explain API keys on a keyring file.
+//! The `gracekey` command: issue, rotate, revoke and explain API keys, on a keyring file, a store or a server.
 
 mod cli;
 mod clock;
@@ -10,7 +10,9 @@ mod input;
 mod keyring_file;
 mod output;
 mod pepper_file;
+mod place;
 mod redact;
+mod runtime;
 mod span;
 mod verbs;
 

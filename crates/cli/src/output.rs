@@ -13,6 +13,15 @@ pub(crate) struct Output {
     result: Box<dyn Write>,
     messages: Box<dyn Write>,
     colour: bool,
+    /// Whether a person reads the messages while they come.
+    watched: bool,
+}
+
+/// How far something long has come, on a line that is written over and over. Only people see it.
+pub(crate) struct Progress<'o> {
+    messages: Option<&'o mut dyn Write>,
+    what: &'static str,
+    percent: Option<usize>,
 }
 
 /// How a piece of text looks on a terminal.
@@ -32,7 +41,8 @@ impl Output {
         let wished = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let colour = wished && !dumb && io::stdout().is_terminal();
-        Self { json: false, result: Box::new(io::stdout()), messages: Box::new(io::stderr()), colour }
+        let watched = io::stderr().is_terminal() && !dumb;
+        Self { json: false, result: Box::new(io::stdout()), messages: Box::new(io::stderr()), colour, watched }
     }
 
     /// Prints a result: text for people, or a JSON object for programs.
@@ -43,6 +53,28 @@ impl Output {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(|error| Failure::refused(format!("the result could not be printed: {error}"))),
         }
+    }
+
+    /// Prints a text as it stands.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        let written = self.result.write_all(text.as_bytes()).and_then(|()| self.result.flush());
+        written.map_err(|error| Failure::refused(format!("the result could not be printed: {error}")))
+    }
+
+    /// Sees, before a key is made, that it will be seen: a closed standard output is `/dev/null` by now.
+    pub(crate) fn check_shows_keys(&self) -> Result<(), Failure> {
+        if io::stdout().is_terminal() || !is_null(&io::stdout()) {
+            return Ok(());
+        }
+        Err(Failure::refused(
+            "standard output is closed or /dev/null, and the new key would be lost; nothing was changed. Let it go to a file that only you may read, a pipe or a terminal",
+        ))
+    }
+
+    /// Tells how far something long has come, if a person watches.
+    pub(crate) fn progress(&mut self, what: &'static str) -> Progress<'_> {
+        let wanted = self.watched && !self.json;
+        Progress { messages: wanted.then_some(&mut *self.messages), what, percent: None }
     }
 
     /// Prints a result that holds a key, and so must not be lost without a word.
@@ -87,4 +119,40 @@ impl Output {
         }
         self.result.flush()
     }
+}
+
+impl Progress<'_> {
+    /// So many of so many are done. That nobody listens is no failure.
+    pub(crate) fn step(&mut self, done: usize, total: usize) {
+        let percent = (done * 100).checked_div(total);
+        let (Some(messages), Some(shown)) = (&mut self.messages, percent) else { return };
+        if self.percent != percent {
+            self.percent = percent;
+            let _ = write!(messages, "\r{done} of {total} {}, {shown} %", self.what).and_then(|()| messages.flush());
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    /// Takes the line away again.
+    fn drop(&mut self) {
+        if let (Some(messages), Some(_)) = (&mut self.messages, self.percent) {
+            let _ = write!(messages, "\r\u{1b}[K").and_then(|()| messages.flush());
+        }
+    }
+}
+
+/// Whether that is the device that swallows everything.
+#[cfg(unix)]
+fn is_null(stream: &impl std::os::fd::AsFd) -> bool {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+    let own = stream.as_fd().try_clone_to_owned().and_then(|stream| std::fs::File::from(stream).metadata());
+    let (Ok(own), Ok(null)) = (own, std::fs::metadata("/dev/null")) else { return false };
+    own.file_type().is_char_device() && own.rdev() == null.rdev()
+}
+
+#[cfg(not(unix))]
+fn is_null<T>(_: &T) -> bool {
+    false
 }

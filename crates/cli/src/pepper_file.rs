@@ -64,6 +64,14 @@ impl PepperSource {
         }
     }
 
+    /// Whether there is one.
+    pub(crate) fn is_there(&self) -> bool {
+        match self {
+            Self::File(path) => !matches!(path.try_exists(), Ok(false)),
+            Self::Environment(_) => true,
+        }
+    }
+
     /// How a message names it.
     pub(crate) fn name(&self) -> String {
         match self {
@@ -74,24 +82,29 @@ impl PepperSource {
 }
 
 fn read(path: &Path) -> Result<Arc<Peppers>, Failure> {
-    let missing = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::of_file(
+    if matches!(path.try_exists(), Ok(false)) {
+        return Err(Failure::of_file(
             path,
             "there is no pepper; `gracekey init` makes one, --pepper names another file, GRACEKEY_PEPPER holds one",
-        ),
-        _ => Failure::of_file(path, format!("the pepper can't be read: {error}")),
-    };
-    let metadata = fs::metadata(path).map_err(missing)?;
-    check_mode(path, &metadata)?;
-    let text = Zeroizing::new(fs::read(path).map_err(missing)?);
-    let text = std::str::from_utf8(&text)
-        .map_err(|_| Failure::of_file(path, "the pepper is not text; write it as <id>:<base64>"))?;
+        ));
+    }
+    let text = secret_text(path, "the pepper")?;
     text.parse().map(Arc::new).map_err(|error| Failure::of_file(path, error))
 }
 
-/// Whoever reads the pepper can seal keyrings of his own.
+/// Reads a file that only its owner may read.
+pub(crate) fn secret_text(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
+    let cannot = |error: io::Error| Failure::of_file(path, format!("{what} can't be read: {error}"));
+    let metadata = fs::metadata(path).map_err(cannot)?;
+    check_mode(path, what, &metadata)?;
+    let text = Zeroizing::new(fs::read(path).map_err(cannot)?);
+    let text = std::str::from_utf8(&text).map_err(|_| Failure::of_file(path, format!("{what} is not text")))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Whoever reads the pepper can seal keyrings of his own, and whoever reads an admin key can do all that it may.
 #[cfg(unix)]
-fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), Failure> {
+fn check_mode(path: &Path, what: &str, metadata: &fs::Metadata) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt;
 
     let mode = metadata.permissions().mode() & 0o777;
@@ -99,10 +112,10 @@ fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), Failure> {
         return Ok(());
     }
     let shown = path.display();
-    Err(Failure::of_file(path, format!("others may read the pepper (mode {mode:03o}); type: chmod 600 {shown}")))
+    Err(Failure::of_file(path, format!("others may read {what} (mode {mode:03o}); type: chmod 600 {shown}")))
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &Path, _: &fs::Metadata) -> Result<(), Failure> {
+fn check_mode(_: &Path, _: &str, _: &fs::Metadata) -> Result<(), Failure> {
     Ok(())
 }

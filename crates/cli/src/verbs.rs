@@ -1,9 +1,12 @@
 //! One file per verb.
 
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod client;
+pub(crate) mod close_window;
 pub(crate) mod demo;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod issue;
@@ -11,6 +14,10 @@ pub(crate) mod keygen;
 pub(crate) mod list;
 pub(crate) mod revoke;
 pub(crate) mod rotate;
+
+mod ending;
+mod shown;
+mod table;
 
 use std::process::ExitCode;
 
@@ -24,14 +31,17 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> Result<ExitCode, Failure> {
     match &cli.verb {
         Verb::Demo(demo) => demo.run(output),
         Verb::Init(init) => init.run(&cli, output).map(|()| done),
-        Verb::Issue(issue) => issue.run(&cli.keyring_file()?, output).map(|()| done),
-        Verb::Rotate(rotate) => rotate.run(&cli.keyring_file()?, output).map(|()| done),
-        Verb::Revoke(revoke) => revoke.run(&cli.keyring_file()?, output).map(|()| done),
-        Verb::Client(client) => client.run(&cli.keyring_file()?, output).map(|()| done),
-        Verb::List(list) => list.run(&cli.keyring_file()?, output).map(|()| done),
-        Verb::Explain(explain) => explain.run(&cli.keyring_file()?, output),
+        Verb::Issue(issue) => issue.run(&cli, output).map(|()| done),
+        Verb::Rotate(rotate) => rotate.run(&cli, output).map(|()| done),
+        Verb::Revoke(revoke) => revoke.run(&cli.place()?, output).map(|()| done),
+        Verb::CloseWindow(close) => close.run(&cli.place()?, output).map(|()| done),
+        Verb::Client(client) => client.run(&cli.place()?, output).map(|()| done),
+        Verb::List(list) => list.run(&cli.place()?, output).map(|()| done),
+        Verb::Explain(explain) => explain.run(&cli.place()?, output),
         Verb::Check(check) => check.run(&cli, output),
-        Verb::Import(import) => import.run(&cli.keyring_file()?, output).map(|()| done),
+        Verb::Import(import) => import.run(&cli, output).map(|()| done),
+        Verb::Export(export) => export.run(&cli.place()?, output).map(|()| done),
+        Verb::Audit(audit) => audit.run(&cli.place()?, output).map(|()| done),
         Verb::Keygen(keygen) => keygen.run(&cli, output).map(|()| done),
     }
 }

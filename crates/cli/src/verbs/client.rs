@@ -3,8 +3,8 @@ use gracekey_core::{Client as Tenant, ClientId, Scope};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::keyring_file::KeyringFile;
 use crate::output::Output;
+use crate::place::{ClientNow, ClientOrder, Place};
 
 /// Disable or enable a client, or change what it may do
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Client {
 }
 
 #[derive(Serialize)]
-struct Changed<'c> {
+struct Shown<'c> {
     client_id: &'c ClientId,
     disabled: bool,
     scopes: &'c [Scope],
@@ -38,24 +38,18 @@ struct Changed<'c> {
 }
 
 impl Client {
-    pub(crate) fn run(&self, file: &KeyringFile, output: &mut Output) -> Result<(), Failure> {
-        let scopes = (self.no_scopes || !self.scope.is_empty()).then_some(&self.scope);
-        let (client, epoch) = file.change(output, |document, now| {
-            if self.disable || self.enable {
-                document.disable_client(&self.client, self.disable, now)?;
-            }
-            if let Some(scopes) = scopes {
-                document.set_scopes(&self.client, scopes.clone(), now)?;
-            }
-            let client = document.client(&self.client).cloned();
-            let unknown = || gracekey_core::LifecycleError::UnknownClient { client_id: self.client.clone() };
-            Ok((client.ok_or_else(unknown)?, document.epoch))
-        })?;
+    pub(crate) fn run(&self, place: &Place, output: &mut Output) -> Result<(), Failure> {
+        let order = ClientOrder {
+            client: &self.client,
+            disabled: (self.disable || self.enable).then_some(self.disable),
+            scopes: (self.no_scopes || !self.scope.is_empty()).then_some(&self.scope),
+        };
+        let ClientNow { client, epoch } = place.client(&order, output)?;
         let Tenant { client_id, disabled, scopes } = &client;
         let names: Vec<_> = scopes.iter().map(Scope::as_str).collect();
         let may = if names.is_empty() { "no scopes".into() } else { format!("scopes {}", names.join(" ")) };
         let state = if *disabled { "disabled" } else { "enabled" };
-        let changed = Changed { client_id, disabled: *disabled, scopes, epoch };
-        output.result(&format!("client {client_id}: {state}, {may}"), &changed)
+        let shown = Shown { client_id, disabled: *disabled, scopes, epoch };
+        output.result(&format!("client {client_id}: {state}, {may}"), &shown)
     }
 }

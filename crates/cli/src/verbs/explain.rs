@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use gracekey_core::Policy;
+use gracekey_core::{Keyring, Policy};
 
 use crate::clock;
 use crate::failure::Failure;
 use crate::input;
-use crate::keyring_file::KeyringFile;
 use crate::output::{Ink, Output};
+use crate::place::Place;
 use judge::{Explanation, Judge};
 use read::Pasted;
 
@@ -39,10 +39,11 @@ pub(crate) struct Explain {
 }
 
 impl Explain {
-    pub(crate) fn run(&self, file: &KeyringFile, output: &mut Output) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(&self, place: &Place, output: &mut Output) -> Result<ExitCode, Failure> {
         let policy = self.policy()?;
-        let document = file.read()?;
-        let keyring = file.keyring(&document)?;
+        let (document, peppers) = place.document()?;
+        let keyring = Keyring::new(&document, peppers);
+        let keyring = keyring.map_err(|error| Failure::refused(format!("{}: {error}", place.name())))?;
         let text = input::secret(self.key_file.as_deref(), "the request or the key")?;
         let pasted = Pasted::read(&text, &policy)?;
         let judge = Judge { policy: &policy, document: &document, keyring: &keyring, now: clock::now()? };

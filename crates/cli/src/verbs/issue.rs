@@ -1,11 +1,12 @@
 use clap::Args;
-use gracekey_core::{Client, ClientId, CredentialName, Document, Generation, KeyId, Minted, Prefix, Scope, Timestamp};
+use gracekey_core::{ClientId, CredentialName, KeyId, Prefix, Scope, Timestamp};
 use serde::Serialize;
 
-use crate::entropy;
+use super::shown;
+use crate::cli::Cli;
 use crate::failure::Failure;
-use crate::keyring_file::KeyringFile;
 use crate::output::Output;
+use crate::place::{IssueOrder, Issued, NewKey};
 use crate::span::Until;
 
 /// Issue the first key of a credential and print it once
@@ -28,13 +29,13 @@ pub(crate) struct Issue {
     /// When the key expires: a moment like 2027-01-01T00:00:00Z or a span like 90d [default: never]
     #[arg(long, value_name = "WHEN", value_parser = Until::parse)]
     expires: Option<Until>,
-    /// What the key begins with
-    #[arg(long, default_value_t)]
-    prefix: Prefix,
+    /// What the key begins with [default: sk_live, or what the server was told]
+    #[arg(long)]
+    prefix: Option<Prefix>,
 }
 
 #[derive(Serialize)]
-struct Issued<'k> {
+struct Shown<'k> {
     key: &'k str,
     key_id: KeyId,
     client_id: &'k ClientId,
@@ -45,44 +46,21 @@ struct Issued<'k> {
 }
 
 impl Issue {
-    pub(crate) fn run(&self, file: &KeyringFile, output: &mut Output) -> Result<(), Failure> {
-        let key = entropy::key(&self.prefix)?;
-        let minted = Minted::of(&key, file.peppers().current()).ok_or_else(|| Failure::refused("no key was minted"))?;
-        let (generation, disabled, epoch) = file.change(output, |document, now| {
-            self.client(document, now)?;
-            let expires_at = self.expires.map(|until| until.moment(now));
-            let generation = document.issue(&self.client, &self.credential, minted, expires_at, now)?.clone();
-            let disabled = document.client(&self.client).is_some_and(|client| client.disabled);
-            Ok((generation, disabled, document.epoch))
-        })?;
-        let Generation { key_id, expires_at, generation, .. } = generation;
-        let (client_id, credential) = (&self.client, &self.credential);
-        let issued = Issued { key: key.reveal(), key_id, client_id, credential, generation, expires_at, epoch };
-        let lost = format!("it is stored as {key_id}, so revoke it: gracekey revoke --key-id {key_id}");
-        output.secret(key.reveal(), &issued, &lost)?;
-        output.note(&format!("issued {key_id}: client {client_id}, credential {credential}, generation {generation}"));
-        output.note("this was the only time that the key is shown; it is stored nowhere");
-        if disabled {
-            output.note(&format!("client {client_id} is disabled: gracekey client --client {client_id} --enable"));
+    pub(crate) fn run(&self, cli: &Cli, output: &mut Output) -> Result<(), Failure> {
+        output.check_shows_keys()?;
+        let Self { client, credential, scope: scopes, expires, prefix } = self;
+        let order = IssueOrder { client, credential, scopes, expires: *expires, prefix: prefix.as_ref() };
+        let Issued { new, client_disabled } = cli.place_or_new()?.issue(&order, output)?;
+        let NewKey { key, key_id, generation, expires_at, epoch } = &new;
+        let (key_id, generation) = (*key_id, *generation);
+        let (expires_at, epoch) = (*expires_at, *epoch);
+        let json = Shown { key: key.reveal(), key_id, client_id: client, credential, generation, expires_at, epoch };
+        let done = format!("issued {key_id}: client {client}, credential {credential}, generation {generation}");
+        let lost = format!("revoke it, gracekey revoke --key-id {key_id}, and issue another");
+        shown::show(&new, &json, (&[done], &lost), output)?;
+        if client_disabled {
+            output.note(&format!("client {client} is disabled: gracekey client --client {client} --enable"));
         }
         Ok(())
-    }
-
-    /// Takes the client in, or sees that the scopes are the ones that it has.
-    fn client(&self, document: &mut Document, now: Timestamp) -> Result<(), Failure> {
-        let Some(known) = document.client(&self.client) else {
-            let client = Client { client_id: self.client.clone(), disabled: false, scopes: self.scope.clone() };
-            return Ok(document.add_client(client, now)?);
-        };
-        let same = self.scope.iter().all(|scope| known.scopes.contains(scope));
-        if self.scope.is_empty() || (same && known.scopes.iter().all(|scope| self.scope.contains(scope))) {
-            return Ok(());
-        }
-        let held: Vec<_> = known.scopes.iter().map(Scope::as_str).collect();
-        let held = if held.is_empty() { "no scopes".into() } else { format!("the scopes {}", held.join(" ")) };
-        let client = &self.client;
-        Err(Failure::refused(format!(
-            "client {client} has {held} already, and scopes belong to the client, not to one key; leave --scope out, or change them: gracekey client --client {client} --scope …"
-        )))
     }
 }

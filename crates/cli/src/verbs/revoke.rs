@@ -1,17 +1,17 @@
 use clap::Args;
-use gracekey_core::{ClientId, CredentialName, KeyId};
-use serde::Serialize;
+use gracekey_core::{ClientId, CredentialName, KeyId, Revoke as Meant};
 
+use super::ending::{self, Words};
 use crate::failure::Failure;
-use crate::keyring_file::KeyringFile;
 use crate::output::Output;
+use crate::place::{Ending, Place};
 
 /// End a key, a credential or a client at once, window or not
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gracekey revoke --key-id 3fK9aB2c
   gracekey revoke --client acme_corp --credential ci
-  gracekey revoke --client acme_corp")]
+  gracekey revoke --client acme_corp --dry-run      who used its keys in the last day, and would get a 401")]
 pub(crate) struct Revoke {
     /// One key, by its public key id: the 8 characters before its last underscore
     #[arg(long, value_name = "KEY ID", required_unless_present = "client", conflicts_with_all = ["client", "credential"])]
@@ -22,29 +22,23 @@ pub(crate) struct Revoke {
     /// Only those of this credential
     #[arg(long, value_name = "NAME", requires = "client")]
     credential: Option<CredentialName>,
-}
-
-#[derive(Serialize)]
-struct Revoked<'r> {
-    revoked: &'r [KeyId],
-    epoch: u64,
+    /// Change nothing: say which keys would end and who used them in the last day
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl Revoke {
-    pub(crate) fn run(&self, file: &KeyringFile, output: &mut Output) -> Result<(), Failure> {
-        let what = self.what()?;
-        let (revoked, epoch) =
-            file.change(output, |document, now| Ok((document.revoke(&what, now)?, document.epoch)))?;
-        let lines: Vec<_> = revoked.iter().map(|key_id| format!("revoked {key_id}")).collect();
-        let text = if lines.is_empty() { "nothing to revoke: all had ended already".into() } else { lines.join("\n") };
-        output.result(&text, &Revoked { revoked: &revoked, epoch })
+    const WORDS: Words = Words { done: "revoked", nothing: "nothing to revoke: all had ended already" };
+
+    pub(crate) fn run(&self, place: &Place, output: &mut Output) -> Result<(), Failure> {
+        ending::run(place, &Ending::Revoke(self.what()?), &Self::WORDS, self.dry_run, output)
     }
 
-    fn what(&self) -> Result<gracekey_core::Revoke, Failure> {
+    fn what(&self) -> Result<Meant, Failure> {
         match (self.key_id, &self.client, &self.credential) {
-            (Some(key_id), ..) => Ok(gracekey_core::Revoke::Key(key_id)),
-            (None, Some(client), None) => Ok(gracekey_core::Revoke::Client(client.clone())),
-            (None, Some(client), Some(name)) => Ok(gracekey_core::Revoke::Credential(client.clone(), name.clone())),
+            (Some(key_id), ..) => Ok(Meant::Key(key_id)),
+            (None, Some(client), None) => Ok(Meant::Client(client.clone())),
+            (None, Some(client), Some(name)) => Ok(Meant::Credential(client.clone(), name.clone())),
             (None, None, _) => Err(Failure::Usage("say what to revoke: --key-id or --client".into())),
         }
     }

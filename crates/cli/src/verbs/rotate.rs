@@ -1,13 +1,12 @@
 use clap::Args;
-use gracekey_core::{
-    ClientId, Credential, CredentialName, Document, Grace, KeyId, Minted, Prefix, Rotation, Timestamp,
-};
+use gracekey_core::{ClientId, CredentialName, Grace, KeyId, Prefix, Timestamp};
 use serde::Serialize;
 
-use crate::entropy;
+use super::shown;
+use crate::cli::Cli;
 use crate::failure::Failure;
-use crate::keyring_file::KeyringFile;
 use crate::output::Output;
+use crate::place::{NewKey, RotateOrder, Rotated};
 
 /// Mint the next key of a credential and print it once; the one before goes on working for the grace
 ///
@@ -28,16 +27,16 @@ pub(crate) struct Rotate {
     #[arg(long, value_name = "SPAN")]
     grace: Option<Grace>,
     /// The key of the last rotation was lost before anybody used it: end it at once, print another, and leave the
-    /// window of the one before as it is
+    /// window of the one before as it is. A store or a server that knows that it was used refuses
     #[arg(long, conflicts_with = "grace")]
     lost: bool,
-    /// What the key begins with
-    #[arg(long, default_value_t)]
-    prefix: Prefix,
+    /// What the key begins with [default: sk_live, or what the server was told]
+    #[arg(long)]
+    prefix: Option<Prefix>,
 }
 
 #[derive(Serialize)]
-struct Rotated<'k> {
+struct Shown<'k> {
     key: &'k str,
     key_id: KeyId,
     client_id: &'k ClientId,
@@ -46,63 +45,35 @@ struct Rotated<'k> {
     expires_at: Option<Timestamp>,
     previous_key_id: KeyId,
     previous_key_retires_at: Option<Timestamp>,
-    replaced_key_ids: Vec<KeyId>,
+    replaced_key_ids: &'k [KeyId],
     epoch: u64,
 }
 
 impl Rotate {
-    pub(crate) fn run(&self, file: &KeyringFile, output: &mut Output) -> Result<(), Failure> {
-        let key = entropy::key(&self.prefix)?;
-        let minted = Minted::of(&key, file.peppers().current()).ok_or_else(|| Failure::refused("no key was minted"))?;
-        let grace = self.grace.unwrap_or_default();
-        let (rotation, epoch) = file.change(output, |document, now| {
-            let from = if self.lost { Some(self.predecessor(document, now)?) } else { None };
-            // The file counts no usage. With --lost the operator vouches that the successor was never used.
-            let rotation = document.rotate((&self.client, &self.credential), from, minted, grace, now, |_| false)?;
-            Ok((rotation, document.epoch))
-        })?;
-        let Rotation { successor, predecessor, replaced } = &rotation;
-        let (key_id, generation) = (successor.key_id, successor.generation);
-        let rotated = Rotated {
+    pub(crate) fn run(&self, cli: &Cli, output: &mut Output) -> Result<(), Failure> {
+        output.check_shows_keys()?;
+        let Self { client, credential, grace, lost, prefix } = self;
+        let order = RotateOrder { client, credential, grace: *grace, lost: *lost, prefix: prefix.as_ref() };
+        let rotated = cli.place()?.rotate(&order, output)?;
+        let Rotated { new, previous_key_id, previous_key_retires_at, replaced_key_ids } = &rotated;
+        let NewKey { key, key_id, generation, expires_at, epoch } = new;
+        let json = Shown {
             key: key.reveal(),
-            key_id,
-            client_id: &self.client,
-            credential: &self.credential,
-            generation,
-            expires_at: successor.expires_at,
-            previous_key_id: predecessor.key_id,
-            previous_key_retires_at: predecessor.retires_at,
-            replaced_key_ids: replaced.iter().map(|replaced| replaced.key_id).collect(),
-            epoch,
+            key_id: *key_id,
+            client_id: client,
+            credential,
+            generation: *generation,
+            expires_at: *expires_at,
+            previous_key_id: *previous_key_id,
+            previous_key_retires_at: *previous_key_retires_at,
+            replaced_key_ids,
+            epoch: *epoch,
         };
-        let lost =
-            format!("it is stored as {key_id}; `gracekey rotate --client {} --lost` prints another", self.client);
-        output.secret(key.reveal(), &rotated, &lost)?;
-        self.say(&rotation, output);
-        Ok(())
-    }
-
-    fn say(&self, Rotation { successor, predecessor, replaced }: &Rotation, output: &mut Output) {
-        let (client, credential) = (&self.client, &self.credential);
-        let (key_id, generation) = (successor.key_id, successor.generation);
-        output.note(&format!("rotated to {key_id}: client {client}, credential {credential}, generation {generation}"));
-        if let Some(at) = predecessor.retires_at {
-            output.note(&format!("the key before, {}, works until {at}", predecessor.key_id));
-        }
-        for replaced in replaced {
-            output.note(&format!("{} was never used and is revoked", replaced.key_id));
-        }
-        output.note("this was the only time that the key is shown; it is stored nowhere");
-    }
-
-    /// The key whose successor got lost: the newest one within its window.
-    fn predecessor(&self, document: &Document, now: Timestamp) -> Result<KeyId, Failure> {
-        let credential = Credential::new(&self.client, &self.credential, &document.keys);
-        let newest = credential.live(now).rfind(|generation| generation.superseded_at.is_some());
-        newest.map(|generation| generation.key_id).ok_or_else(|| {
-            Failure::refused(
-                "no earlier key is within its window, so there is nothing to go back to; rotate without --lost and with --grace 0s",
-            )
-        })
+        let mut done =
+            vec![format!("rotated to {key_id}: client {client}, credential {credential}, generation {generation}")];
+        done.extend(previous_key_retires_at.map(|at| format!("the key before, {previous_key_id}, works until {at}")));
+        done.extend(replaced_key_ids.iter().map(|replaced| format!("{replaced} was never used and is revoked")));
+        let lost = format!("another one: gracekey rotate --client {client} --credential {credential} --lost");
+        shown::show(new, &json, (&done, &lost), output)
     }
 }

@@ -9,6 +9,9 @@ use super::slip;
 use crate::redact;
 use crate::span::rough;
 
+/// Lines that somebody still reads. A request that needs more has too many headers anyway.
+const READABLE: usize = 20;
+
 /// All that a request is judged by.
 pub(super) struct Judge<'j> {
     pub(super) policy: &'j Policy,
@@ -47,10 +50,18 @@ impl Judge<'_> {
     /// Decides, and says why.
     pub(super) fn explain(&self, pasted: &Pasted) -> Explanation {
         let mut explanation = self.verdict(pasted);
-        explanation.findings.splice(0..0, pasted.remarks.iter().cloned());
+        explanation.findings.splice(0..0, pasted.remarks.iter().take(READABLE).cloned());
         let mut meant = Vec::new();
+        let mut left_out = 0_usize;
         for (name, value) in pasted.fields() {
-            self.header(name, value, &mut explanation, &mut meant);
+            if explanation.read.len() + explanation.findings.len() < READABLE {
+                self.header(name, value, &mut explanation, &mut meant);
+            } else {
+                left_out += 1;
+            }
+        }
+        if left_out > 0 {
+            explanation.findings.push(format!("and {left_out} more header lines, at which explain did not look"));
         }
         self.query(pasted, &mut explanation);
         let unclear = matches!(explanation.reason, Some("missing" | "malformed" | "unknown" | "ambiguous"));
