@@ -1,1 +1,24 @@
-//! The server behind Gracekey: self-service rotation, admin, the feed of keyrings, forward auth.
+#![doc = include_str!("../README.md")]
+
+mod actor;
+mod admin;
+mod answer;
+mod app;
+mod config;
+mod error;
+mod feed;
+mod first_start;
+mod guard;
+mod health;
+mod input;
+mod openapi;
+mod rotation;
+mod router;
+mod server;
+mod telemetry;
+mod verify;
+
+pub use config::{Config, Limits, Tls};
+pub use first_start::{AdminKey, FirstStartError, first_start};
+pub use server::{Server, StartError};
+pub use telemetry::{Telemetry, TelemetryError};

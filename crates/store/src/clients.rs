@@ -32,6 +32,15 @@ pub struct ClientRow {
     pub last_used: Option<Timestamp>,
 }
 
+/// What is to change of a client. What is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientChange {
+    /// Whether all its keys are denied.
+    pub disabled: Option<bool>,
+    /// What it may do.
+    pub scopes: Option<Vec<Scope>>,
+}
+
 const NAME: usize = 200;
 
 macro_rules! list {
@@ -78,15 +87,8 @@ impl Store {
         by: &Actor,
         now: Timestamp,
     ) -> Result<Done<()>, StoreError> {
-        let mut change = self.change(by, now).await?;
-        let known = change.known_client(client_id).await?;
-        if known.disabled != disabled {
-            let statement = Statement::new("UPDATE gracekey_clients SET disabled = $2 WHERE client_id = $1");
-            change.transaction.execute(statement.bind(client_id).bind(disabled)).await?;
-            let action = if disabled { "client.disable" } else { "client.enable" };
-            change.note(action, About::client(client_id), json!({})).await?;
-        }
-        change.commit(()).await
+        let change = ClientChange { disabled: Some(disabled), scopes: None };
+        self.change_client(client_id, &change, by, now).await
     }
 
     /// Says anew what a client may do.
@@ -100,9 +102,30 @@ impl Store {
         by: &Actor,
         now: Timestamp,
     ) -> Result<Done<()>, StoreError> {
+        let change = ClientChange { disabled: None, scopes: Some(scopes.to_vec()) };
+        self.change_client(client_id, &change, by, now).await
+    }
+
+    /// Changes several things of a client at once, in one epoch.
+    ///
+    /// # Errors
+    /// [`LifecycleError::UnknownClient`], and what [`StoreError`] says of databases.
+    pub async fn change_client(
+        &self,
+        client_id: &ClientId,
+        wanted: &ClientChange,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<Done<()>, StoreError> {
         let mut change = self.change(by, now).await?;
         let known = change.known_client(client_id).await?;
-        if known.scopes != scopes {
+        if let Some(disabled) = wanted.disabled.filter(|disabled| *disabled != known.disabled) {
+            let statement = Statement::new("UPDATE gracekey_clients SET disabled = $2 WHERE client_id = $1");
+            change.transaction.execute(statement.bind(client_id).bind(disabled)).await?;
+            let action = if disabled { "client.disable" } else { "client.enable" };
+            change.note(action, About::client(client_id), json!({})).await?;
+        }
+        if let Some(scopes) = wanted.scopes.as_ref().filter(|scopes| **scopes != known.scopes) {
             let text = rows::scopes_text(scopes);
             let statement = Statement::new("UPDATE gracekey_clients SET scopes = $2 WHERE client_id = $1");
             change.transaction.execute(statement.bind(client_id).bind(text.as_str())).await?;

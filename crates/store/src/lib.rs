@@ -24,7 +24,7 @@ mod usage;
 pub use actor::{Actor, ActorError};
 pub use audit::{AuditEntry, AuditFilter};
 pub use change::Done;
-pub use clients::{ClientRow, NewClient};
+pub use clients::{ClientChange, ClientRow, NewClient};
 pub use connect::{Engine, Store};
 pub use error::{ConfigError, Conflict, Kind, Outcome, StoreError, Trouble, Unavailable};
 pub use import::{Fate, Import, ImportError, ImportLine, ImportReport, Progress, Table};

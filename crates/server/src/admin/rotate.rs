@@ -1,0 +1,61 @@
+use axum::extract::State;
+use gracekey_core::Grace;
+use gracekey_store::RotateFrom;
+use gracekey_tower::Caller;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::issue::prefix;
+use crate::actor;
+use crate::answer::Answer;
+use crate::app::App;
+use crate::error::{ApiError, ErrorBody};
+use crate::input::{CredentialPath, OptionalJson};
+use crate::rotation::{Order, RotatedKey, rotate};
+
+/// How an operator rotates.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RotateCredential)]
+struct Wish {
+    /// How long the old key goes on working, 24 hours by default, at most 30 days or what the server allows.
+    #[schema(value_type = Option<String>, example = "24h", pattern = "^[0-9]+[smhd]$")]
+    grace: Option<Grace>,
+    /// The key of the last rotation got lost on its way: another takes its place, and the window stays as it is.
+    #[serde(default)]
+    lost: bool,
+    /// What the new key begins with; the server's prefix by default.
+    #[schema(value_type = Option<String>, example = "sk_live", pattern = "^[a-z0-9]+(_[a-z0-9]+)*$")]
+    prefix: Option<String>,
+}
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(rotate_credential))
+}
+
+/// Rotates the current key of a credential.
+#[utoipa::path(post, path = "/v2/clients/{client_id}/credentials/{credential}/rotate", tag = "keys",
+    params(
+        ("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$"),
+        ("credential" = String, Path, max_length = 64, pattern = "^[0-9A-Za-z][0-9A-Za-z._-]*$"),
+    ),
+    request_body(content = Option<Wish>, description = "May be left out."), responses(
+    (status = 200, description = "The new key, shown this once.", body = RotatedKey),
+    (status = 409, description = "`nothing_live`, `too_many_live`, `conflict`; with `lost` also `nothing_lost` and `already_rotated`.", body = ErrorBody),
+))]
+async fn rotate_credential(
+    State(app): State<App>,
+    caller: Caller,
+    CredentialPath(client_id, credential): CredentialPath,
+    OptionalJson(wish): OptionalJson<Wish>,
+) -> Result<Answer<RotatedKey>, ApiError> {
+    let Wish { grace, lost, prefix: text } = wish;
+    let from = match lost {
+        false => RotateFrom::Current(client_id, credential),
+        true => RotateFrom::Lost(client_id, credential),
+    };
+    let order = Order { from, grace, prefix: prefix(text.as_deref())?, by: actor::admin(&caller)? };
+    rotate(&app, order).await.map(Answer::ok)
+}

@@ -1,0 +1,58 @@
+//! What stands in front of the server's own endpoints: its own Layer, with a policy built here.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use gracekey_core::{Document, NameError, Policy, PolicyError, Scope};
+use gracekey_tower::{GracekeyLayer, LiveKeyring, Throttle};
+
+use crate::config::Config;
+
+/// What the scopes of the server's own clients begin with.
+pub(crate) const NAMESPACE: &str = "gracekey:";
+/// Everything below.
+pub(crate) const ADMIN: &str = "gracekey:admin";
+const READ: &str = "gracekey:read";
+const WRITE: &str = "gracekey:write";
+const FEED: &str = "gracekey:feed";
+
+/// The Layer in front of all endpoints but the open ones. What no route names needs an admin's key.
+pub(crate) fn layer(config: &Config, live: LiveKeyring) -> Result<GracekeyLayer, PolicyError> {
+    let guesses = NonZeroU32::new(config.limits.guesses_per_minute).unwrap_or(NonZeroU32::MIN);
+    let throttle = Throttle::new(guesses, Duration::from_mins(1));
+    let layer = GracekeyLayer::new(policy(config.open_feed)?, live).throttle(throttle);
+    Ok(layer.clock(config.clock.clone()).metrics_prefix(config.metrics_prefix.clone()))
+}
+
+fn policy(open_feed: bool) -> Result<Policy, PolicyError> {
+    let feed = if open_feed { r#""mode":"open""#.to_owned() } else { format!(r#""scopes":["{FEED}"]"#) };
+    let text = format!(
+        r#"{{"realm":"gracekey","forward":null,"scopes":["{ADMIN}"],"routes":[
+            {{"path":"/v2/auth/rotate-key","scopes":[]}},
+            {{"path":"/v2/keyring",{feed}}},
+            {{"path":"/v2/usage",{feed}}},
+            {{"prefix":"/v2","methods":["GET"],"scopes":["{READ}"]}},
+            {{"prefix":"/v2","scopes":["{WRITE}"]}}
+        ]}}"#
+    );
+    Policy::parse(text.as_bytes())
+}
+
+/// Writes out what `gracekey:admin` stands for, in the keyring that the server itself decides with.
+pub(crate) fn imply_scopes(document: &mut Document) {
+    let implied: Result<Vec<Scope>, NameError> = [READ, WRITE, FEED].into_iter().map(str::parse).collect();
+    let implied = implied.unwrap_or_default();
+    for client in &mut document.clients {
+        if client.scopes.iter().any(|scope| scope.as_str() == ADMIN) {
+            client.scopes.extend(implied.iter().cloned());
+            client.scopes.sort_unstable();
+            client.scopes.dedup();
+        }
+    }
+}
+
+/// Whether a client is one of the server's own: all its scopes, and at least one, are of the namespace `gracekey:`. Its
+/// keys open this server and nothing else, and so the feed leaves them out.
+pub(crate) fn is_own(scopes: &[Scope]) -> bool {
+    !scopes.is_empty() && scopes.iter().all(|scope| scope.as_str().starts_with(NAMESPACE))
+}

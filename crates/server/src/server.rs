@@ -1,0 +1,101 @@
+//! A running server.
+
+mod patience;
+mod start_error;
+mod tls;
+
+pub use start_error::StartError;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use gracekey_tower::LiveKeyring;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::config::{Config, Limits};
+use crate::feed::Feed;
+use crate::{guard, router};
+use patience::Patience;
+
+/// A server that runs. It goes on when this is dropped; [`Server::shutdown`] ends it.
+pub struct Server {
+    address: SocketAddr,
+    handle: Handle<SocketAddr>,
+    feed: Feed,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    /// Reads the keyring, begins to listen, and serves.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is not in order.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
+        let live = LiveKeyring::with_clock(None, config.clock.clone());
+        let layer = guard::layer(&config, live.clone()).map_err(StartError::Policy)?;
+        let feed = Feed::start(&config, live.clone()).await.map_err(StartError::feed)?;
+        let cannot = |listen| move |why| StartError::Listen { listen, why };
+        let listener = TcpListener::bind(config.listen).await.map_err(cannot(config.listen))?;
+        let address = listener.local_addr().map_err(cannot(config.listen))?;
+        let limits = config.limits;
+        let app = router::router(App::new(config, live, feed.clone(), layer));
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let handle = Handle::new();
+        let mut server = axum_server::Server::<SocketAddr>::from_listener(listener).handle(handle.clone());
+        patient(&mut server, limits);
+        let plain = Patience::new(NoDelayAcceptor::new(), limits.head_time);
+        let serving = match tls {
+            None => tokio::spawn(server.acceptor(plain).serve(app)),
+            Some(tls) => {
+                let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls)).handshake_timeout(limits.head_time);
+                let acceptor = acceptor.acceptor(NoDelayAcceptor::new());
+                tokio::spawn(server.acceptor(Patience::new(acceptor, limits.head_time)).serve(app))
+            }
+        };
+        Ok(Self { address, handle, feed, serving })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins the end: nothing new is accepted, waiting pollers are answered, and what is under way has so long to finish.
+    pub fn shutdown(&self, grace: Duration) {
+        self.feed.stop();
+        self.handle.graceful_shutdown(Some(grace));
+    }
+
+    /// Waits until it has ended, and until what it counted is written down.
+    ///
+    /// # Errors
+    /// What the system says when it could not go on to listen.
+    pub async fn wait(self) -> io::Result<()> {
+        let served = self.serving.await.unwrap_or_else(|ended| Err(io::Error::other(ended)));
+        self.feed.finish().await;
+        served
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Callers who do not finish what they began are cut off.
+fn patient<A>(server: &mut axum_server::Server<SocketAddr, A>, limits: Limits) {
+    let mut http = server.http_builder().http1();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head_time);
+    let mut http = server.http_builder().http2();
+    http.timer(TokioTimer::new()).keep_alive_interval(limits.head_time).keep_alive_timeout(limits.head_time);
+}

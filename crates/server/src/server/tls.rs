@@ -1,0 +1,38 @@
+//! HTTPS, from two PEM files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::StartError;
+use crate::config::Tls;
+
+/// TLS 1.2 and 1.3, for HTTP/2 and HTTP/1.1.
+pub(super) fn server_config(Tls { certificate, key }: &Tls) -> Result<Arc<ServerConfig>, StartError> {
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|why| refused(certificate, &why))?;
+    if chain.is_empty() {
+        return Err(StartError::Tls { path: certificate.clone(), why: "no certificate in it; give a PEM file".into() });
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|why| refused(key, &why))?;
+    let wrong = |why: rustls::Error| StartError::Tls { path: certificate.clone(), why: why.to_string() };
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().map_err(wrong)?.with_no_client_auth();
+    let mut config = config.with_single_cert(chain, private).map_err(wrong)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// What is wrong with a file, without a byte of it.
+fn refused(path: &Path, why: &pem::Error) -> StartError {
+    let why = match why {
+        pem::Error::Io(why) => format!("can't be read: {why}"),
+        pem::Error::NoItemsFound => "no PEM section of the right kind in it".into(),
+        _ => "is no PEM file".into(),
+    };
+    StartError::Tls { path: path.into(), why }
+}
