@@ -28,8 +28,8 @@ pub(crate) use error::FeedError;
 use follow::Follower;
 use metrics::Metrics;
 use publish::Proofs;
-pub(crate) use usage::count_caller;
 use usage::Usage;
+pub(crate) use usage::count_caller;
 use verifiers::Verifiers;
 
 /// Keeps the server's own keyring as new as the store, and renders it for verifiers. Cheap to clone.

@@ -6,19 +6,24 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_ENCODING, AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
-};
+use http::header::{ACCEPT_ENCODING, AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use metrics::Gauge;
+use serde::Deserialize;
 
 use super::edition::Edition;
 use super::{Board, Shared};
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
+use crate::input::Parameters;
 
 const VERIFIER: HeaderName = HeaderName::from_static("x-gracekey-verifier");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// A query without parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
 
 /// What a poller says of itself.
 #[derive(Debug, Default)]
@@ -46,7 +51,11 @@ const NAME: usize = 128;
     (status = 400, description = "A header is not in order.", body = ErrorBody),
     (status = 503, description = "There is no keyring yet, or the store is silent and nobody knows whether it is the newest.", body = ErrorBody),
 ))]
-pub(super) async fn keyring(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+pub(super) async fn keyring(
+    State(app): State<App>,
+    _: Parameters<Nothing>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let poll = Poll::read(&headers)?;
     // A handle would keep the whole state alive in thousands of waiting polls; this is all that they need.
     let shared = &app.feed.0;
@@ -206,11 +215,7 @@ fn name(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         return Err(ApiError::field("X-Gracekey-Verifier", "is there twice; give one name"));
     }
     let name = value.to_str().unwrap_or_default();
-    if is_name(name) {
-        Ok(Some(name.to_owned()))
-    } else {
-        Err(ApiError::field("X-Gracekey-Verifier", NAME_RULE))
-    }
+    if is_name(name) { Ok(Some(name.to_owned())) } else { Err(ApiError::field("X-Gracekey-Verifier", NAME_RULE)) }
 }
 
 /// What is wrong with a name that is none.

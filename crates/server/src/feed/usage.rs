@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 use super::{Shared, poll};
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
-use crate::input::Bulk;
+use crate::input::{Bulk, Parameters};
 
 /// What this server itself counted, and the way to the task that writes.
 pub(super) struct Usage {
@@ -101,6 +101,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 ))]
 pub(super) async fn report(
     State(app): State<App>,
+    _: Parameters<poll::Nothing>,
     Bulk(report): Bulk<Report>,
 ) -> Result<Json<Recorded>, ApiError> {
     if !poll::is_name(&report.verifier) {
@@ -233,7 +234,8 @@ impl Counts {
 
     fn take(&self) -> Vec<gracekey_store::Usage> {
         let parts = self.0.iter().flat_map(|part| std::mem::take(&mut *lock(part)));
-        let usage = parts.map(|(key_id, Uses { requests, last })| gracekey_store::Usage { key_id, requests, last_used: last });
+        let usage =
+            parts.map(|(key_id, Uses { requests, last })| gracekey_store::Usage { key_id, requests, last_used: last });
         usage.collect()
     }
 }

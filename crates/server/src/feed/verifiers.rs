@@ -11,8 +11,10 @@ use http::header::CACHE_CONTROL;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::poll::Nothing;
 use crate::app::App;
 use crate::error::ErrorBody;
+use crate::input::Parameters;
 
 /// The named verifiers that polled this server, in the memory of this server alone.
 #[derive(Default)]
@@ -113,7 +115,7 @@ fn forget(known: &mut HashMap<Box<str>, Seen>) {
     (status = 200, description = "The named verifiers that polled this server in the last day.", body = Listing),
     (status = 503, description = "The keyring can't be verified against.", body = ErrorBody),
 ))]
-pub(super) async fn verifiers(State(app): State<App>) -> Response {
+pub(super) async fn verifiers(State(app): State<App>, _: Parameters<Nothing>) -> Response {
     let shared = &app.feed.0;
     let epoch = shared.epoch();
     let verifiers = shared.verifiers.rows(epoch, shared.now());

@@ -80,12 +80,16 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h [u8], ApiEr
 fn target(text: &[u8]) -> Result<Uri, ApiError> {
     let why = match text {
         [b'/', ..] if text.contains(&b'#') => "has a fragment, which no request has",
-        [b'/', ..] if !text.iter().all(u8::is_ascii_graphic) => "has bytes other than visible ASCII; percent-encode them",
+        [b'/', ..] if !text.iter().all(u8::is_ascii_graphic) => {
+            "has bytes other than visible ASCII; percent-encode them"
+        }
         [b'/', ..] => match PathAndQuery::try_from(text) {
             Ok(target) => return Ok(Uri::from(target)),
             Err(_) => "is no path and query; percent-encode what has no place in one",
         },
-        _ => "does not begin with /; the proxy passes on the path and the query of the original request, and nothing before them",
+        _ => {
+            "does not begin with /; the proxy passes on the path and the query of the original request, and nothing before them"
+        }
     };
     Err(refused(TARGET, format!("the target of the original request {why}")))
 }
