@@ -79,6 +79,7 @@ pub(crate) enum Verb {
     Import(verbs::import::Import),
     Export(verbs::export::Export),
     Audit(verbs::audit::Audit),
+    Serve(verbs::serve::Serve),
     Keygen(verbs::keygen::Keygen),
 }
 

@@ -20,38 +20,48 @@ use tokio::task::JoinHandle;
 use crate::clock;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::runtime;
+use crate::signal::EndingSignal;
 use caller::{Callers, Shared};
 use screen::Screen;
 use server::Server;
-use stage::Stage;
+use stage::{DemoKey, Rotated, Stage};
 
 /// Runs the demo. The exit code says whether every answer was the one that it should be.
 pub(crate) fn run(plan: &Plan, output: &mut Output) -> Result<ExitCode, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::refused(format!("the demo can't start its threads: {error}")))?;
-    runtime.block_on(async {
-        let (mut screen, stage, server, shared, code) = tokio::select! {
+    runtime::of_many_threads()?.block_on(async {
+        let mut ending = EndingSignal::listen()?;
+        let played = tokio::select! {
             played = play(plan, output) => played?,
-            _ = tokio::signal::ctrl_c() => return Err(Failure::refused("interrupted")),
+            ended = ending.wait() => return ended.and(Err(Failure::refused("interrupted"))),
         };
+        let Played { mut screen, stage, server, key, code } = played;
         if plan.stays_up {
-            let new = shared.new.get().ok_or_else(|| Failure::refused("there is no new key"))?;
-            stage.keep(new)?;
+            stage.keep(&key)?;
             screen.by_hand(server.address(), &stage)?;
-            tokio::signal::ctrl_c().await.map_err(|error| Failure::refused(format!("Ctrl-C is not heard: {error}")))?;
+            ending.wait().await?;
         }
+        drop(server);
+        stage.end().await;
         Ok(code)
     })
 }
 
 /// What is left standing when the story was told, and the exit code that it comes to.
-type Played<'o> = (Screen<'o>, Stage, Server, Arc<Shared>, ExitCode);
+struct Played<'o> {
+    screen: Screen<'o>,
+    stage: Stage,
+    server: Server,
+    /// The key that is current in the end.
+    key: DemoKey,
+    code: ExitCode,
+}
 
 async fn play<'o>(plan: &Plan, output: &'o mut Output) -> Result<Played<'o>, Failure> {
-    let stage = Stage::set()?;
+    let stage = Stage::set().await?;
     let server = Server::start(plan.listen, &stage).await?;
-    let old = stage.issue(output)?;
-    server.holds(stage.epoch()?).await?;
+    let old = stage.issue().await?;
+    server.holds(old.epoch).await?;
     let mut screen = Screen::new(output, *plan);
     screen.opening(&server, &old)?;
 
@@ -64,11 +74,26 @@ async fn play<'o>(plan: &Plan, output: &'o mut Output) -> Result<Played<'o>, Fai
     callers.stop().await;
 
     let metrics = connection::metrics(server.address()).await?;
-    let tally = shared.finished(&metrics);
-    screen.closing(&notice, &straggler, &metrics, &tally)?;
+    let mut tally = shared.finished(&metrics);
+    screen.closing(&notice, &straggler, &metrics)?;
+    let Rotated { key, retires_at } = by_itself(&stage, &server, &shared).await?;
+    let answer = connection::exchange(server.address(), &key.key).await?;
+    if !answer.starts_with("HTTP/1.1 200 ") {
+        tally.note_unexpected("the straggler was not served with the key that it rotated to itself".into());
+    }
+    screen.by_itself(&key, retires_at, &answer)?;
+    screen.verdict(&tally)?;
     screen.result(&tally)?;
     let code = if tally.unexpected().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) };
-    Ok((screen, stage, server, shared, code))
+    Ok(Played { screen, stage, server, key, code })
+}
+
+/// The straggler takes the key that replaced its own, and from now on rotates by itself: nobody else has seen what it gets.
+async fn by_itself(stage: &Stage, server: &Server, shared: &Shared) -> Result<Rotated, Failure> {
+    let new = shared.new.get().ok_or_else(|| Failure::refused("there is no new key"))?;
+    let rotated = stage.rotate_by_holder(new).await?;
+    server.holds(rotated.key.epoch).await?;
+    Ok(rotated)
 }
 
 /// Tells the story second by second. The answer is what the old key's caller read within the window.
@@ -80,22 +105,24 @@ async fn seconds(
     screen: &mut Screen<'_>,
 ) -> Result<String, Failure> {
     let mut notice: Option<JoinHandle<Result<String, Failure>>> = None;
-    let mut closed = false;
+    let (mut closed, mut rotated_to) = (false, None);
     for second in 1..=plan.seconds {
         tokio::time::sleep_until((shared.start + Duration::from_secs(second.into())).into()).await;
         let mut news = shared.news();
         if second == plan.rotate_at {
             shared.rotating();
-            let rotated = stage.rotate(plan.grace, screen.output())?;
+            let rotated = stage.rotate(plan.grace).await?;
+            let epoch = rotated.key.epoch;
             news.push(format!("rotated: both keys work until {}", time(rotated.retires_at)));
             shared.rotated(rotated);
+            rotated_to = Some(epoch);
         } else if !closed && shared.is_closed(clock::now()?) {
             news.push("the window closes".into());
             closed = true;
         }
         screen.row(second, &shared.row(second), &news.join(", "))?;
-        if second == plan.rotate_at {
-            server.holds(stage.epoch()?).await?;
+        if let Some(epoch) = rotated_to.take() {
+            server.holds(epoch).await?;
             shared.taken();
             let (address, shared) = (server.address(), Arc::clone(shared));
             notice = Some(tokio::spawn(async move { connection::exchange(address, &shared.old.key).await }));

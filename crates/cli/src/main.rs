@@ -13,6 +13,7 @@ mod pepper_file;
 mod place;
 mod redact;
 mod runtime;
+mod signal;
 mod span;
 mod verbs;
 

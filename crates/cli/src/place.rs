@@ -16,7 +16,7 @@ pub(crate) use order::{
     Issued, NewKey, RotateOrder, Rotated,
 };
 pub(crate) use server::Server;
-pub(crate) use store::StorePlace;
+pub(crate) use store::{StorePlace, failure as store_failure};
 
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ pub(crate) mod keygen;
 pub(crate) mod list;
 pub(crate) mod revoke;
 pub(crate) mod rotate;
+pub(crate) mod serve;
 
 mod ending;
 mod shown;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> Result<ExitCode, Failure> {
         Verb::Import(import) => import.run(&cli, output).map(|()| done),
         Verb::Export(export) => export.run(&cli.place()?, output).map(|()| done),
         Verb::Audit(audit) => audit.run(&cli.place()?, output).map(|()| done),
+        Verb::Serve(serve) => serve.run(&cli, output).map(|()| done),
         Verb::Keygen(keygen) => keygen.run(&cli, output).map(|()| done),
     }
 }

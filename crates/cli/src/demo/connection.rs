@@ -7,6 +7,7 @@ use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use zeroize::Zeroizing;
 
 use super::server::Server;
 use super::tally::Answer;
@@ -49,18 +50,28 @@ const SUPERSEDED: &[u8] = b"\"code\":\"superseded\"";
 
 /// One request on a connection of its own, and the answer to the byte.
 pub(super) async fn exchange(address: SocketAddr, key: &str) -> Result<String, Failure> {
-    send(address, Server::ROUTE, &format!("authorization: Bearer {key}\r\n")).await
+    send(address, "GET", Server::ROUTE, &bearer(key)).await
+}
+
+/// One request that changes something, and the answer to the byte.
+pub(super) async fn post(address: SocketAddr, path: &str, key: &str) -> Result<String, Failure> {
+    let headers = Zeroizing::new(format!("{}content-length: 0\r\n", *bearer(key)));
+    send(address, "POST", path, &headers).await
+}
+
+fn bearer(key: &str) -> Zeroizing<String> {
+    Zeroizing::new(format!("authorization: Bearer {key}\r\n"))
 }
 
 /// What `/metrics` answers, without its head.
 pub(super) async fn metrics(address: SocketAddr) -> Result<String, Failure> {
-    let answer = send(address, Server::METRICS, "").await?;
+    let answer = send(address, "GET", Server::METRICS, "").await?;
     Ok(answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
 }
 
-async fn send(address: SocketAddr, path: &str, header: &str) -> Result<String, Failure> {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{header}connection: close\r\n\r\n");
-    let request = zeroize::Zeroizing::new(request);
+async fn send(address: SocketAddr, method: &str, path: &str, headers: &str) -> Result<String, Failure> {
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n{headers}connection: close\r\n\r\n");
+    let request = Zeroizing::new(request);
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(request.as_bytes()).await?;

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use gracekey_core::Timestamp;
 use serde::Serialize;
 
 use super::plan::Plan;
@@ -31,10 +32,6 @@ impl<'o> Screen<'o> {
 
     pub(super) fn new(output: &'o mut Output, plan: Plan) -> Self {
         Self { output, plan }
-    }
-
-    pub(super) fn output(&mut self) -> &mut Output {
-        self.output
     }
 
     pub(super) fn opening(&mut self, server: &Server, old: &DemoKey) -> Result<(), Failure> {
@@ -79,13 +76,7 @@ impl<'o> Screen<'o> {
         pieces.concat() + &blank
     }
 
-    pub(super) fn closing(
-        &mut self,
-        notice: &str,
-        straggler: &str,
-        metrics: &str,
-        tally: &Tally,
-    ) -> Result<(), Failure> {
+    pub(super) fn closing(&mut self, notice: &str, straggler: &str, metrics: &str) -> Result<(), Failure> {
         self.title("In the window the old key's answers say so, with a 200:")?;
         for line in
             notice.lines().filter(|line| line.starts_with("authentication-info") || line.starts_with("x-api-key"))
@@ -106,10 +97,19 @@ impl<'o> Screen<'o> {
         for line in shown {
             self.say(&format!("  {line}"))?;
         }
-        self.verdict(tally)
+        Ok(())
     }
 
-    fn verdict(&mut self, tally: &Tally) -> Result<(), Failure> {
+    /// How the straggler came back.
+    pub(super) fn by_itself(&mut self, key: &DemoKey, retires_at: Timestamp, answer: &str) -> Result<(), Failure> {
+        let (route, key_id) = (Stage::ROTATE, key.key_id);
+        self.title(&format!("Then it takes the new key, and rotates that one by itself: POST {route}"))?;
+        self.say(&format!("  200: key {key_id} is its own, and the one before works until {retires_at}"))?;
+        let served = [answer.lines().next(), answer.lines().last()].into_iter().flatten();
+        self.say(&format!("  {}", served.collect::<Vec<_>>().join(": ")))
+    }
+
+    pub(super) fn verdict(&mut self, tally: &Tally) -> Result<(), Failure> {
         let Row { old, new, denied, unexpected } = tally.total();
         let requests = old + new + denied + unexpected;
         if tally.unexpected().is_empty() {
@@ -160,9 +160,14 @@ impl<'o> Screen<'o> {
         self.say(&format!("  curl -i http://{address}{route} -H \"Authorization: Bearer $(cat key)\""))?;
         self.say(&format!("  curl -i http://{address}{route} -H 'Authorization: Bearer oops'"))?;
         self.say(&format!("  curl -s http://{address}/metrics | grep ^gracekey"))?;
-        self.say(&format!("  {program} --keyring keyring.json --pepper pepper list --all"))?;
-        self.say(&format!("  {program} --keyring keyring.json --pepper pepper rotate --client acme_corp --grace 1m"))?;
-        self.say(&format!("  {program} --keyring keyring.json --pepper pepper explain --key-file key"))
+        let url = stage.url();
+        self.say(&format!("  curl -X POST {url}{} -H \"Authorization: Bearer $(cat key)\"", Stage::ROTATE))?;
+        self.say(&format!("  export GRACEKEY_STORE={url}"))?;
+        let program = format!("{program} --admin-key-file admin-key");
+        self.say(&format!("  {program} list --all"))?;
+        self.say(&format!("  {program} close-window --client acme_corp --dry-run"))?;
+        self.say(&format!("  {program} audit"))?;
+        self.say(&format!("  {program} --pepper pepper explain --key-file key"))
     }
 
     fn title(&mut self, text: &str) -> Result<(), Failure> {

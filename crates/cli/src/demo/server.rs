@@ -5,18 +5,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use gracekey_core::Policy;
-use gracekey_tower::{Caller, GracekeyLayer, KeyringFile, LiveKeyring, Watch};
+use gracekey_tower::{Caller, Following, GracekeyLayer, KeyringFeed, LiveKeyring};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 
 use super::stage::Stage;
 use crate::failure::Failure;
 
-/// The service of the demo: axum behind the Layer, on a keyring file that it watches.
+/// The service of the demo: axum behind the Layer, which follows the feed of the server of keys.
 pub(super) struct Server {
     address: SocketAddr,
     live: LiveKeyring,
-    _watch: Watch,
+    _following: Following,
 }
 
 impl Server {
@@ -26,12 +26,16 @@ impl Server {
     pub(super) const METRICS: &str = "/metrics";
 
     pub(super) async fn start(listen: SocketAddr, stage: &Stage) -> Result<Self, Failure> {
+        let cannot = |error| Failure::refused(format!("the demo can't listen on {listen}: {error}"));
+        let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
         let metrics = PrometheusBuilder::new()
             .install_recorder()
             .map_err(|error| Failure::refused(format!("no metrics: {error}")))?;
         let live = LiveKeyring::empty();
-        let file = KeyringFile::new(stage.keyring().path(), Arc::clone(stage.keyring().peppers()));
-        let watch = file.poll_every(Duration::from_secs(1)).watch(&live).map_err(Failure::refused)?;
+        let feed = KeyringFeed::new(&stage.url(), Arc::clone(stage.peppers())).map_err(Failure::refused)?;
+        let following = feed.key(stage.feed_key().await?).follow(&live).map_err(Failure::refused)?;
+        following.first(Self::PATIENCE).await.map_err(Failure::refused)?;
 
         let layer = GracekeyLayer::new(Policy::default(), live.clone());
         let scraped = layer.clone();
@@ -40,27 +44,26 @@ impl Server {
             metrics.render()
         };
         let app = Router::new().route(Self::ROUTE, get(logs)).layer(layer).route(Self::METRICS, get(scrape));
-        let cannot = |error| Failure::refused(format!("the demo can't listen on {listen}: {error}"));
-        let listener = TcpListener::bind(listen).await.map_err(cannot)?;
-        let address = listener.local_addr().map_err(cannot)?;
         tokio::spawn(async { axum::serve(listener, app).await });
-        Ok(Self { address, live, _watch: watch })
+        Ok(Self { address, live, _following: following })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Waits until the server has taken the keyring of that epoch from the file.
+    /// Waits until the service has taken the keyring of that epoch from the feed.
     pub(super) async fn holds(&self, epoch: u64) -> Result<(), Failure> {
-        for _ in 0..1000 {
-            if self.live.epoch().is_some_and(|held| held >= epoch) {
-                return Ok(());
+        let taken = async {
+            while self.live.epoch().is_none_or(|held| held < epoch) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        Err(Failure::refused(format!("the server did not take epoch {epoch} of the keyring within 5 s")))
+        };
+        let late = |_| Failure::refused(format!("the service did not take epoch {epoch} of the keyring in time"));
+        tokio::time::timeout(Self::PATIENCE, taken).await.map_err(late)
     }
+
+    const PATIENCE: Duration = Duration::from_secs(10);
 }
 
 /// What the key protects.

@@ -1,31 +1,38 @@
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use gracekey_core::{
-    ApiKey, Client, ClientId, CredentialName, Grace, KeyId, LifecycleError, Minted, Pepper, Peppers, Prefix, Seconds,
-    Timestamp,
-};
+use gracekey_core::{ApiKey, ClientId, CredentialName, Grace, KeyId, Pepper, Peppers, Seconds, Timestamp};
+use gracekey_server::{Config, Server, first_start};
+use gracekey_store::Store;
+use serde::Deserialize;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+use super::connection;
+use crate::clock;
 use crate::durable;
 use crate::entropy;
 use crate::failure::Failure;
-use crate::keyring_file::KeyringFile;
-use crate::output::Output;
+use crate::pepper_file::PepperSource;
+use crate::place::{self, IssueOrder, NewKey, RotateOrder};
 
-/// A folder that only we may read, with a pepper and a keyring in it, as `gracekey init` makes them.
+/// A folder that only we may read, with a pepper and a store in it, and the server over them, as `gracekey serve` runs it.
 pub(super) struct Stage {
     folder: TempDir,
-    keyring: KeyringFile,
-    client: ClientId,
-    credential: CredentialName,
+    peppers: Arc<Peppers>,
+    store: Store,
+    server: Server,
+    admin: ApiKey,
 }
 
 /// A key of the demo, and its public name.
 pub(super) struct DemoKey {
     pub(super) key: Zeroizing<String>,
     pub(super) key_id: KeyId,
+    /// The epoch from which on verifiers know it.
+    pub(super) epoch: u64,
 }
 
 /// What a rotation brought.
@@ -34,8 +41,20 @@ pub(super) struct Rotated {
     pub(super) retires_at: Timestamp,
 }
 
+/// What the holder of a key reads when it rotates it.
+#[derive(Deserialize)]
+struct OwnRotation {
+    new_api_key: String,
+    key_id: KeyId,
+    epoch: u64,
+    previous_key_retires_at: Timestamp,
+}
+
 impl Stage {
-    pub(super) fn set() -> Result<Self, Failure> {
+    /// Where the holder of a key rotates it.
+    pub(super) const ROTATE: &str = "/v2/auth/rotate-key";
+
+    pub(super) async fn set() -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| Failure::refused(format!("the demo has no folder to work in: {error}"));
         let mut folder = tempfile::Builder::new();
         folder.prefix("gracekey-demo-");
@@ -45,43 +64,87 @@ impl Stage {
         let id = "demo".parse().map_err(Failure::refused)?;
         let secret = entropy::bytes::<32>()?;
         durable::create(&folder.path().join("pepper"), Pepper::text(id, &*secret).as_bytes(), 0o600).map_err(cannot)?;
-        let peppers = Peppers::one(Pepper::new(id, &*secret).map_err(Failure::refused)?);
-        let keyring = KeyringFile::new(folder.path().join("keyring.json"), Arc::new(peppers));
-        keyring.create()?;
-        let client = "acme_corp".parse().map_err(Failure::refused)?;
-        let credential = "default".parse().map_err(Failure::refused)?;
-        Ok(Self { folder, keyring, client, credential })
+        let peppers = Arc::new(Peppers::one(Pepper::new(id, &*secret).map_err(Failure::refused)?));
+        let path = folder.path().join("gracekey.db");
+        let store = Store::connect(&format!("sqlite:{}", path.display())).await.map_err(Failure::refused)?;
+        let admin = first_start(&store, &peppers, clock::now()?).await.map_err(Failure::refused)?;
+        let admin = admin.ok_or_else(|| Failure::refused("the demo's store is not new"))?.key;
+        durable::create(&folder.path().join("admin-key"), admin.as_bytes(), 0o600).map_err(cannot)?;
+        let mut config = Config::new(store.clone(), Arc::clone(&peppers));
+        config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        // The service and the server are one process here, and their counts are told apart by this.
+        config.metrics_prefix = "gracekey_server".into();
+        let server = Server::start(config).await.map_err(Failure::refused)?;
+        Ok(Self { folder, peppers, store, server, admin })
     }
 
-    pub(super) fn issue(&self, output: &mut Output) -> Result<DemoKey, Failure> {
-        let (key, minted) = self.mint()?;
-        self.keyring.change(output, |document, now| {
-            let scopes = vec!["logs:read".parse().map_err(Failure::refused)?];
-            document.add_client(Client { client_id: self.client.clone(), disabled: false, scopes }, now)?;
-            document.issue(&self.client, &self.credential, minted, None, now)?;
-            Ok(())
+    /// Issues the key that all callers begin with.
+    pub(super) async fn issue(&self) -> Result<DemoKey, Failure> {
+        self.issue_to("acme_corp", "logs:read").await
+    }
+
+    /// Issues the key with which the service follows the feed.
+    pub(super) async fn feed_key(&self) -> Result<ApiKey, Failure> {
+        let issued = self.issue_to("logs_service", "gracekey:feed").await?;
+        ApiKey::parse(&issued.key).map_err(Failure::refused)
+    }
+
+    async fn issue_to(&self, client: &str, scope: &str) -> Result<DemoKey, Failure> {
+        let (client, credential): (ClientId, CredentialName) = names(client)?;
+        let scopes = [scope.parse().map_err(Failure::refused)?];
+        self.operator(move |server| {
+            let order =
+                IssueOrder { client: &client, credential: &credential, scopes: &scopes, expires: None, prefix: None };
+            server.issue(&order).map(|issued| DemoKey::of(&issued.new))
+        })
+        .await
+    }
+
+    /// The operator rotates the key.
+    pub(super) async fn rotate(&self, grace: Seconds) -> Result<Rotated, Failure> {
+        let (client, credential) = names("acme_corp")?;
+        let grace = Some(Grace::new(grace).map_err(Failure::refused)?);
+        self.operator(move |server| {
+            let order = RotateOrder { client: &client, credential: &credential, grace, lost: false, prefix: None };
+            let rotated = server.rotate(&order)?;
+            let retires_at = rotated.previous_key_retires_at;
+            let retires_at = retires_at.ok_or_else(|| Failure::refused("the old key has no end"))?;
+            Ok(Rotated { key: DemoKey::of(&rotated.new), retires_at })
+        })
+        .await
+    }
+
+    /// The holder of a key rotates it itself.
+    pub(super) async fn rotate_by_holder(&self, held: &DemoKey) -> Result<Rotated, Failure> {
+        let answer = connection::post(self.server.local_addr(), Self::ROTATE, &held.key).await?;
+        let answer = Zeroizing::new(answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let rotated: OwnRotation = serde_json::from_str(body).map_err(|_| {
+            let status = head.lines().next().unwrap_or_default();
+            Failure::refused(format!("the holder's own rotation was answered with {status}"))
         })?;
-        Ok(key)
+        let OwnRotation { new_api_key, key_id, epoch, previous_key_retires_at: retires_at } = rotated;
+        Ok(Rotated { key: DemoKey { key: Zeroizing::new(new_api_key), key_id, epoch }, retires_at })
     }
 
-    pub(super) fn rotate(&self, grace: Seconds, output: &mut Output) -> Result<Rotated, Failure> {
-        let (key, minted) = self.mint()?;
-        let grace = Grace::new(grace).map_err(Failure::refused)?;
-        let rotation = self.keyring.change(output, |document, now| {
-            let names = (&self.client, &self.credential);
-            Ok(document.rotate(names, None, minted, grace, now, |_| false)?)
-        })?;
-        let retires_at = rotation.predecessor.retires_at.ok_or(LifecycleError::Exhausted)?;
-        Ok(Rotated { key, retires_at })
+    /// What the command line does with an admin key, on a thread of its own.
+    async fn operator<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&place::Server) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (url, pepper) = (self.url(), PepperSource::File(self.folder().join("pepper")));
+        let key = ApiKey::parse(self.admin.reveal()).map_err(Failure::refused)?;
+        let work = move || work(&place::Server::with_key(&url, key, false, pepper)?);
+        tokio::task::spawn_blocking(work).await.map_err(|_| Failure::refused("the demo's operator was lost"))?
     }
 
-    /// The version of the keyring in the file.
-    pub(super) fn epoch(&self) -> Result<u64, Failure> {
-        Ok(self.keyring.read()?.epoch)
+    /// Where the server of keys is reached.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.server.local_addr())
     }
 
-    pub(super) fn keyring(&self) -> &KeyringFile {
-        &self.keyring
+    pub(super) fn peppers(&self) -> &Arc<Peppers> {
+        &self.peppers
     }
 
     /// Writes a key to the file `key`, for whoever tries things by hand.
@@ -95,10 +158,20 @@ impl Stage {
         self.folder.path()
     }
 
-    fn mint(&self) -> Result<(DemoKey, Minted), Failure> {
-        let key: ApiKey = entropy::key(&Prefix::default())?;
-        let minted = Minted::of(&key, self.keyring.peppers().current());
-        let minted = minted.ok_or_else(|| Failure::refused("no key was minted"))?;
-        Ok((DemoKey { key: Zeroizing::new(key.reveal().to_owned()), key_id: minted.key_id }, minted))
+    /// Ends the server, and with it all that was made for the demo.
+    pub(super) async fn end(self) {
+        self.server.shutdown(Duration::from_secs(1));
+        let _ = self.server.wait().await;
+        self.store.close().await;
     }
+}
+
+impl DemoKey {
+    fn of(new: &NewKey) -> Self {
+        Self { key: Zeroizing::new(new.key.reveal().to_owned()), key_id: new.key_id, epoch: new.epoch }
+    }
+}
+
+fn names(client: &str) -> Result<(ClientId, CredentialName), Failure> {
+    Ok((client.parse().map_err(Failure::refused)?, "default".parse().map_err(Failure::refused)?))
 }

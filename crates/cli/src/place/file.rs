@@ -53,7 +53,7 @@ pub(super) fn rotate(file: &KeyringFile, order: &RotateOrder<'_>, output: &mut O
     Ok(Rotated {
         new: NewKey { key, key_id, generation, expires_at, epoch },
         previous_key_id: predecessor.key_id,
-        previous_key_retires_at: predecessor.retires_at,
+        previous_key_retires_at: predecessor.end().map(|(at, _)| at),
         replaced_key_ids: replaced.iter().map(|replaced| replaced.key_id).collect(),
     })
 }

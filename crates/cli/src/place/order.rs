@@ -170,12 +170,16 @@ impl fmt::Display for ImportedLine {
     }
 }
 
-/// Says of each row what is wrong with it, but for no more rows than somebody reads.
+/// Says of each row what is wrong with it.
 pub(super) fn refused_import(error: ImportError) -> Failure {
-    const SHOWN: usize = 20;
     let ImportError::Rows(report) = error else { return Failure::refused(error) };
     let refused = report.lines.iter().filter(|line| matches!(line.fate, Fate::Refused(_)));
-    let mut lines: Vec<_> = refused.map(ToString::to_string).collect();
+    refused_rows(refused.map(ToString::to_string).collect())
+}
+
+/// For no more rows than somebody reads.
+pub(super) fn refused_rows(mut lines: Vec<String>) -> Failure {
+    const SHOWN: usize = 20;
     let more = lines.len().saturating_sub(SHOWN);
     lines.truncate(SHOWN);
     if more > 0 {

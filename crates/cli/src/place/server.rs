@@ -51,7 +51,7 @@ impl Server {
         self.http.base().to_owned()
     }
 
-    pub(super) fn issue(&self, order: &IssueOrder<'_>) -> Result<Issued, Failure> {
+    pub(crate) fn issue(&self, order: &IssueOrder<'_>) -> Result<Issued, Failure> {
         let client_disabled = match self.find_client(order.client)? {
             Some(known) => {
                 check_scopes(&known, order.scopes)?;
@@ -80,7 +80,7 @@ impl Server {
         Ok(Issued { new: issued.into_key()?, client_disabled })
     }
 
-    pub(super) fn rotate(&self, order: &RotateOrder<'_>) -> Result<Rotated, Failure> {
+    pub(crate) fn rotate(&self, order: &RotateOrder<'_>) -> Result<Rotated, Failure> {
         let mut body = json!({});
         if let Some(grace) = order.grace {
             set(&mut body, "grace", json!(grace));
@@ -163,7 +163,7 @@ impl Server {
             ImportFormat::Csv => "text/csv",
         };
         let imported: wire::Imported = self.http.send_body(Method::POST, "/v2/import", Body { kind, content: text })?;
-        imported.into_imported()
+        Ok(imported.into_imported())
     }
 
     /// A request is judged here and not there, so the pepper of the server is needed here.
@@ -198,7 +198,7 @@ impl Server {
         query.extend(order.key_id.map(|key_id| ("key_id", key_id.to_string())));
         query.extend((order.after > 0).then(|| ("after", order.after.to_string())));
         let page: wire::Audit = self.http.get(&with_query("/v2/audit", &query))?;
-        page.into_page()
+        Ok(page.into())
     }
 
     fn parsed(&self, text: &[u8]) -> Result<SealedDocument, Failure> {

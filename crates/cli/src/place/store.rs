@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use gracekey_core::{Client, ClientId, Document, LifecycleError, PepperId, Peppers, Revoke, Timestamp};
 use gracekey_store::{
-    Actor, AuditEntry, AuditFilter, Done, Import, Issue, KeyFilter, KeyRow, Limit, NewClient, Outcome, Rotate,
-    RotateFrom, Store, StoreError, Trouble, UsedKey,
+    Actor, AuditEntry, AuditFilter, ClientChange, Done, Import, Issue, KeyFilter, KeyRow, Limit, NewClient, Outcome,
+    Rotate, RotateFrom, Store, StoreError, Trouble, UsedKey,
 };
 use tokio::runtime::Runtime;
 
@@ -43,12 +43,20 @@ const DAY: i64 = 86_400;
 
 impl StorePlace {
     pub(crate) fn open(address: &str, pepper: PepperSource, missing: Missing) -> Result<Self, Failure> {
+        Self::open_on(crate::runtime::of_one_thread()?, address, pepper, missing)
+    }
+
+    pub(crate) fn open_on(
+        runtime: Runtime,
+        address: &str,
+        pepper: PepperSource,
+        missing: Missing,
+    ) -> Result<Self, Failure> {
         let name = without_password(address);
         if missing == Missing::Refuse && !is_there(address) {
             let advice = format!("there is no store; `gracekey init --store {name}` makes one");
             return Err(Failure::refused(format!("{name}: {advice}")));
         }
-        let runtime = crate::runtime::of_one_thread()?;
         let store = runtime.block_on(Store::connect(address)).map_err(|error| failure(&name, error))?;
         Ok(Self { name, runtime, store, pepper, by: actor()? })
     }
@@ -60,6 +68,16 @@ impl StorePlace {
     /// Which epoch it has.
     pub(crate) fn epoch(&self) -> Result<u64, Failure> {
         self.wait(self.store.epoch())
+    }
+
+    /// What it works on.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The store itself.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Under which pepper its keys are digested, if it has any keys.
@@ -165,7 +183,7 @@ impl StorePlace {
         Ok(Rotated {
             new: NewKey { key, key_id: minted.key_id, generation, expires_at, epoch },
             previous_key_id: rotation.predecessor.key_id,
-            previous_key_retires_at: rotation.predecessor.retires_at,
+            previous_key_retires_at: rotation.predecessor.end().map(|(at, _)| at),
             replaced_key_ids: rotation.replaced.iter().map(|replaced| replaced.key_id).collect(),
         })
     }
@@ -222,12 +240,8 @@ impl StorePlace {
     }
 
     pub(super) fn client(&self, order: &ClientOrder<'_>) -> Result<ClientNow, Failure> {
-        if let Some(disabled) = order.disabled {
-            self.change(async |now| self.store.disable_client(order.client, disabled, &self.by, now).await)?;
-        }
-        if let Some(scopes) = order.scopes {
-            self.change(async |now| self.store.set_scopes(order.client, scopes, &self.by, now).await)?;
-        }
+        let wanted = ClientChange { disabled: order.disabled, scopes: order.scopes.map(<[_]>::to_vec) };
+        self.change(async |now| self.store.change_client(order.client, &wanted, &self.by, now).await)?;
         Ok(ClientNow { client: self.known_client(order.client)?, epoch: self.epoch()? })
     }
 

@@ -10,8 +10,9 @@ use crate::output::Output;
 
 /// Watch real requests go through a rotation without one 401
 ///
-/// A real axum server on loopback watches a keyring file; four callers send it real HTTP requests; the key is rotated
-/// under them, and the window closes before your eyes. Exit code 0 only if every answer was the one that it should be.
+/// A real axum service on loopback follows the feed of a real server of keys; four callers send it real HTTP requests; the
+/// key is rotated under them, the window closes before your eyes, and who missed it rotates by itself. Exit code 0 only if
+/// every answer was the one that it should be.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gracekey demo

@@ -13,12 +13,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
+use super::wire::Refusal;
 use crate::failure::Failure;
+use crate::place::order::refused_rows;
 
 /// The way to a server, with the key that opens it.
 pub(super) struct Http {
@@ -38,14 +39,6 @@ pub(super) struct Base {
 pub(super) struct Body {
     pub(super) kind: &'static str,
     pub(super) content: Zeroizing<Vec<u8>>,
-}
-
-/// What a server says when it does not do it.
-#[derive(Deserialize)]
-struct Refusal {
-    error_description: String,
-    #[serde(default)]
-    code: String,
 }
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -220,11 +213,15 @@ impl Http {
 
     /// What the server says of it, or what this means when it is not a server of ours that speaks.
     fn refusal(&self, status: StatusCode, text: &[u8]) -> Failure {
-        let Ok(refusal) = serde_json::from_slice::<Refusal>(text) else {
+        let Ok(mut refusal) = serde_json::from_slice::<Refusal>(text) else {
             return self.refused(format!(
                 "it answered {status} and not as a gracekey server does; is that its address, and no proxy before it?"
             ));
         };
+        let rows = refusal.take_rows();
+        if !rows.is_empty() {
+            return refused_rows(rows);
+        }
         let said = refusal.error_description;
         self.refused(match status {
             StatusCode::UNAUTHORIZED => format!(

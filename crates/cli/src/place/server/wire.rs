@@ -1,5 +1,7 @@
 //! The answers of a server, as they stand on the wire. Members that are not needed here are passed over.
 
+use std::fmt;
+
 use gracekey_core::{ApiKey, ClientId, CredentialName, KeyId, Scope, Timestamp};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
@@ -99,12 +101,25 @@ pub(super) struct Imported {
     lines: Vec<Line>,
 }
 
+/// What a server says when it does not do it.
+#[derive(Deserialize)]
+pub(super) struct Refusal {
+    pub(super) error_description: String,
+    #[serde(default)]
+    pub(super) code: String,
+    /// Of an import.
+    #[serde(default)]
+    lines: Vec<Line>,
+}
+
 #[derive(Deserialize)]
 struct Line {
+    row: u64,
     client_id: Option<ClientId>,
     credential: Option<CredentialName>,
     key_id: Option<KeyId>,
     fate: Fate,
+    why: Option<String>,
 }
 
 #[derive(PartialEq, Eq, Deserialize)]
@@ -112,20 +127,13 @@ struct Line {
 enum Fate {
     Imported,
     AlreadyThere,
+    Refused,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Audit {
     entries: Vec<AuditLine>,
-    next: Option<Next>,
-}
-
-/// A place in the audit log, as a number or as its text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Next {
-    Number(u64),
-    Text(String),
+    next: Option<u64>,
 }
 
 // === impl Secret ===
@@ -146,14 +154,14 @@ impl Secret {
 
 impl Issued {
     pub(super) fn into_key(self) -> Result<NewKey, Failure> {
-        self.generation.with(self.api_key.key()?)
+        Ok(self.generation.with(self.api_key.key()?))
     }
 }
 
 impl Rotated {
     pub(super) fn into_rotated(self) -> Result<crate::place::Rotated, Failure> {
         Ok(crate::place::Rotated {
-            new: self.generation.with(self.new_api_key.key()?)?,
+            new: self.generation.with(self.new_api_key.key()?),
             previous_key_id: self.previous_key_id,
             previous_key_retires_at: self.previous_key_retires_at,
             replaced_key_ids: self.replaced_key_ids,
@@ -162,9 +170,9 @@ impl Rotated {
 }
 
 impl Generation {
-    fn with(self, key: ApiKey) -> Result<NewKey, Failure> {
+    fn with(self, key: ApiKey) -> NewKey {
         let Self { key_id, generation, expires_at, epoch } = self;
-        Ok(NewKey { key, key_id, generation, expires_at, epoch })
+        NewKey { key, key_id, generation, expires_at, epoch }
     }
 }
 
@@ -203,27 +211,44 @@ impl Key {
     }
 }
 
+impl Refusal {
+    /// What is wrong with which row, as a store says it.
+    pub(super) fn take_rows(&mut self) -> Vec<String> {
+        let refused = std::mem::take(&mut self.lines).into_iter().filter(|line| line.fate == Fate::Refused);
+        refused.map(|line| line.to_string()).collect()
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "row {}:", self.row)?;
+        if let Some(client_id) = &self.client_id {
+            write!(f, " {client_id}")?;
+        }
+        if let Some(credential) = &self.credential {
+            write!(f, " `{credential}`")?;
+        }
+        if let Some(key_id) = &self.key_id {
+            write!(f, " {key_id}")?;
+        }
+        write!(f, " refused: {}", self.why.as_deref().unwrap_or("the server does not say why"))
+    }
+}
+
 impl Imported {
-    pub(super) fn into_imported(self) -> Result<crate::place::Imported, Failure> {
-        let line = |Line { client_id, credential, key_id, fate }| ImportedLine {
+    pub(super) fn into_imported(self) -> crate::place::Imported {
+        let line = |Line { client_id, credential, key_id, fate, .. }| ImportedLine {
             already_there: fate == Fate::AlreadyThere,
             client_id,
             credential,
             key_id,
         };
-        Ok(crate::place::Imported { lines: self.lines.into_iter().map(line).collect(), epoch: self.epoch })
+        crate::place::Imported { lines: self.lines.into_iter().map(line).collect(), epoch: self.epoch }
     }
 }
 
-impl Audit {
-    pub(super) fn into_page(self) -> Result<AuditPage, Failure> {
-        let next = match self.next {
-            None => None,
-            Some(Next::Number(next)) => Some(next),
-            Some(Next::Text(text)) => {
-                Some(text.parse().map_err(|_| Failure::refused("the server's next page is none"))?)
-            }
-        };
-        Ok(AuditPage { entries: self.entries, next })
+impl From<Audit> for AuditPage {
+    fn from(audit: Audit) -> Self {
+        Self { entries: audit.entries, next: audit.next }
     }
 }
