@@ -1,9 +1,10 @@
 //! What stands in front of the server's own endpoints: its own Layer, with a policy built here.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use gracekey_core::{Document, NameError, Policy, PolicyError, Scope};
+use gracekey_core::{ClientId, Document, NameError, Policy, PolicyError, Scope};
 use gracekey_tower::{GracekeyLayer, LiveKeyring, Throttle};
 
 use crate::config::Config;
@@ -53,6 +54,19 @@ pub(crate) fn imply_scopes(document: &mut Document) {
 
 /// Whether a client is one of the server's own: all its scopes, and at least one, are of the namespace `gracekey:`. Its
 /// keys open this server and nothing else, and so the feed leaves them out.
-pub(crate) fn is_own(scopes: &[Scope]) -> bool {
+fn is_own(scopes: &[Scope]) -> bool {
     !scopes.is_empty() && scopes.iter().all(|scope| scope.as_str().starts_with(NAMESPACE))
+}
+
+/// What verifiers get of a keyring: all but the server's own clients, the operators and pollers whose scopes all begin with
+/// `gracekey:`. Their keys open nothing but a server.
+#[must_use]
+pub fn published(document: &Document) -> Document {
+    let own = document.clients.iter().filter(|client| is_own(&client.scopes));
+    let own: HashSet<&ClientId> = own.map(|client| &client.client_id).collect();
+    let mut published = Document::empty(document.issued_at);
+    published.epoch = document.epoch;
+    published.clients = document.clients.iter().filter(|client| !own.contains(&client.client_id)).cloned().collect();
+    published.keys = document.keys.iter().filter(|key| !own.contains(&key.client_id)).cloned().collect();
+    published
 }

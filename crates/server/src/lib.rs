@@ -20,5 +20,6 @@ mod verify;
 
 pub use config::{Config, Limits, Tls};
 pub use first_start::{AdminKey, FirstStartError, first_start};
+pub use guard::published;
 pub use server::{Server, StartError};
 pub use telemetry::{Telemetry, TelemetryError};

@@ -1,6 +1,7 @@
 //! What is asked of a place, and what it answers.
 
 use std::fmt;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use gracekey_core::{ApiKey, Client, ClientId, CredentialName, Grace, KeyId, Prefix, Scope, Timestamp};
@@ -9,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::span::Until;
+
+/// Two rotations in one second are a conflict, so one whose key got lost at once is replaced after that.
+pub(super) const NEXT_SECOND: Duration = Duration::from_millis(1100);
 
 /// A key to issue.
 pub(crate) struct IssueOrder<'o> {

@@ -92,7 +92,10 @@ impl Server {
             set(&mut body, "prefix", json!(prefix.to_string()));
         }
         let path = format!("{}/rotate", credential_path(order.client, order.credential));
-        let rotated: wire::Rotated = self.http.send(Method::POST, &path, &body)?;
+        let rotated: wire::Rotated = match order.lost {
+            true => self.http.send_after_others(&Method::POST, &path, &body)?,
+            false => self.http.send(Method::POST, &path, &body)?,
+        };
         rotated.into_rotated()
     }
 

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::address::without_password;
 use super::file::read_import;
-use super::order::{check_scopes, refused_import};
+use super::order::{NEXT_SECOND, check_scopes, refused_import};
 use super::{
     AuditLine, AuditOrder, AuditPage, ClientNow, ClientOrder, Ended, Ending, Foreseen, ImportFormat, Imported,
     IssueOrder, Issued, KeyLine, Listing, Missing, NewKey, RotateOrder, Rotated, WouldEnd,
@@ -37,8 +37,6 @@ pub(crate) struct StorePlace {
 /// How often a change is asked for whose answer got lost, and how long is waited before that.
 const ATTEMPTS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(300);
-/// Two rotations in one second are a conflict, so a lost one is replaced after that.
-const NEXT_SECOND: Duration = Duration::from_millis(1100);
 const DAY: i64 = 86_400;
 
 impl StorePlace {
@@ -320,7 +318,7 @@ impl StorePlace {
 
     pub(super) fn sealed(&self) -> Result<String, Failure> {
         let (document, peppers) = self.document()?;
-        Ok(document.seal(&peppers).to_json())
+        Ok(gracekey_server::published(&document).seal(&peppers).to_json())
     }
 
     pub(super) fn audit(&self, order: &AuditOrder) -> Result<AuditPage, Failure> {

@@ -1,10 +1,9 @@
 //! Follows the store: a look at its epoch now and then, and a snapshot when it grew.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gracekey_core::{ClientId, Document, Keyring, Peppers};
+use gracekey_core::{Document, Keyring, Peppers};
 use gracekey_store::Store;
 use tokio::time::MissedTickBehavior;
 
@@ -90,12 +89,7 @@ impl Follower {
 
 /// The keyring that the server itself decides with, and what verifiers get: all but the server's own clients.
 fn split(mut document: Document, peppers: Arc<Peppers>) -> Result<(Keyring, Document), FeedError> {
-    let own = document.clients.iter().filter(|client| guard::is_own(&client.scopes));
-    let own: HashSet<ClientId> = own.map(|client| client.client_id.clone()).collect();
-    let mut published = Document::empty(document.issued_at);
-    published.epoch = document.epoch;
-    published.clients = document.clients.iter().filter(|client| !own.contains(&client.client_id)).cloned().collect();
-    published.keys = document.keys.iter().filter(|key| !own.contains(&key.client_id)).cloned().collect();
+    let published = guard::published(&document);
     guard::imply_scopes(&mut document);
     let keyring = Keyring::new(&document, peppers).map_err(FeedError::Document)?;
     Ok((keyring, published))

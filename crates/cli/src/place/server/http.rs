@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::wire::Refusal;
 use crate::failure::Failure;
-use crate::place::order::refused_rows;
+use crate::place::order::{NEXT_SECOND, refused_rows};
 
 /// The way to a server, with the key that opens it.
 pub(super) struct Http {
@@ -143,6 +143,24 @@ impl Http {
     ) -> Result<T, Failure> {
         let content = Zeroizing::new(json.to_string().into_bytes());
         self.send_body(method, path, Body { kind: "application/json", content })
+    }
+
+    /// As [`Http::send`], and once more a second later if somebody else was at it in the same one: a change that means
+    /// whatever the other one left.
+    pub(super) fn send_after_others<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        path: &str,
+        json: &serde_json::Value,
+    ) -> Result<T, Failure> {
+        let body = || Body { kind: "application/json", content: Zeroizing::new(json.to_string().into_bytes()) };
+        let (status, text) = self.exchange(method.clone(), path, Some(body()))?;
+        let refusal = || serde_json::from_slice::<Refusal>(&text).is_ok_and(|refusal| refusal.code == "conflict");
+        if status == StatusCode::CONFLICT && refusal() {
+            std::thread::sleep(NEXT_SECOND);
+            return self.send_body(method.clone(), path, body());
+        }
+        self.parse(&self.good(status, text)?)
     }
 
     pub(super) fn send_body<T: DeserializeOwned>(&self, method: Method, path: &str, body: Body) -> Result<T, Failure> {
