@@ -4,9 +4,11 @@
 //! from which a [`Keyring`](crate::Keyring) is built.
 
 mod error;
+mod reader;
 mod sealed;
 
 pub use error::DocumentError;
+pub(crate) use reader::{Header, Reader, Taker};
 pub use sealed::SealedDocument;
 
 use alloc::vec::Vec;

@@ -2,10 +2,12 @@
 
 mod build;
 mod entry;
+mod opening;
 mod record;
 mod table;
 
 pub use entry::Entry;
+pub use opening::Opening;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -69,9 +71,21 @@ impl Keyring {
 
     /// Reads a sealed document, checks its seal and builds its keyring: what every verifier does with what it is given.
     ///
+    /// The text is read once, and nothing of it is held twice: while a keyring of many keys is built it takes little more
+    /// memory than it takes then.
+    ///
     /// # Errors
     /// [`DocumentError`], for whatever is wrong with the text, the seal or the keys.
     pub fn open(text: &[u8], peppers: Arc<Peppers>) -> Result<Self, DocumentError> {
+        let why = match build::read(text, &peppers) {
+            Ok((building, header)) => return building.finish(&header),
+            Err(why) => why,
+        };
+        if cfg!(target_family = "wasm") {
+            // Every reader of every type doubles what a proxy loads.
+            return Err(why);
+        }
+        // What is wrong is told with the path to it; and the members may stand in another order.
         let (document, seal) = SealedDocument::parse(text)?.open_with_seal(&peppers)?;
         build::keyring(&document, peppers, *seal.words())
     }

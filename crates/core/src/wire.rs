@@ -88,7 +88,7 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    fn new(path: &str, error: &serde_json::Error) -> Self {
+    pub(crate) fn new(path: &str, error: &serde_json::Error) -> Self {
         let why = error.to_string();
         let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
         Self {

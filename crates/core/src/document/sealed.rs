@@ -115,14 +115,17 @@ impl Document {
         let mut state = pepper.seal_state();
         state.update(b"{\"clients\":[");
         items(&mut state, &self.clients);
-        let (epoch, issued_at, format) = (self.epoch, self.issued_at, Self::FORMAT);
-        let middle =
-            alloc::format!("],\"epoch\":{epoch},\"format\":\"{format}\",\"issued_at\":\"{issued_at}\",\"keys\":[");
-        state.update(middle.as_bytes());
+        state.update(middle(self.epoch, self.issued_at).as_bytes());
         items(&mut state, &self.keys);
         state.update(b"]}");
         state.finish()
     }
+}
+
+/// What stands between the clients and the keys in the canonical form.
+pub(super) fn middle(epoch: u64, issued_at: Timestamp) -> String {
+    let format = Document::FORMAT;
+    alloc::format!("],\"epoch\":{epoch},\"format\":\"{format}\",\"issued_at\":\"{issued_at}\",\"keys\":[")
 }
 
 fn items<T: serde::Serialize>(state: &mut SealState, items: &[T]) {

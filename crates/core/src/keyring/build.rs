@@ -3,154 +3,272 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hash};
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::record::Record;
 use super::table::{Table, TableError};
 use super::{ClientRow, CredentialRow, Keyring, Span};
-use crate::document::{Document, DocumentError};
+use crate::document::{Client, Document, DocumentError, Generation, Header, Reader, Taker};
 use crate::names::Scope;
 use crate::pepper::Peppers;
 use crate::secret::Words;
+use crate::time::Timestamp;
 
 pub(super) fn keyring(document: &Document, peppers: Arc<Peppers>, content: Words) -> Result<Keyring, DocumentError> {
-    check_keys(document, &peppers)?;
-    let mut names = Names::default();
-    let mut scopes = ScopeSets::default();
-    let (clients, client_index) = clients(document, &mut names, &mut scopes)?;
-
-    let mut credentials: Vec<CredentialRow> = Vec::new();
-    let mut credential_index: HashMap<(u32, &str), u32> = HashMap::with_capacity(document.keys.len());
-    let mut places: Vec<(u32, bool)> = Vec::with_capacity(document.keys.len());
-    for (at, key) in document.keys.iter().enumerate() {
-        let client = *client_index.get(key.client_id.as_str()).ok_or_else(|| {
-            let why = format!("`{}` is not among the clients; add it there, or remove this key", key.client_id);
-            DocumentError::field(format!("keys[{at}].client_id"), why)
-        })?;
-        let credential = match credential_index.entry((client, key.credential.as_str())) {
-            Entry::Occupied(slot) => *slot.get(),
-            Entry::Vacant(slot) => {
-                credentials.push(CredentialRow { client, name: names.shared(key.credential.as_str())? });
-                *slot.insert(index(credentials.len() - 1)?)
-            }
-        };
-        let disabled = usize::try_from(client).ok().and_then(|at| clients.get(at)).is_none_or(|row| row.disabled);
-        places.push((credential, disabled));
+    let mut building = Building::new(peppers);
+    building.expect(document.keys.len());
+    for client in &document.clients {
+        building.take_client(client);
     }
-
-    let digests: Vec<_> = document.keys.iter().map(|key| key.digest.words()).collect();
-    let table = Table::new(&digests, |at| match (document.keys.get(at), places.get(at)) {
-        (Some(key), Some((credential, disabled))) => Record::new(key, *credential, *disabled),
-        _ => Record::filler(),
-    });
-    let table = table.map_err(|error| match error {
-        TableError::Duplicate(first, second) => DocumentError::field(
-            format!("keys[{second}].digest"),
-            format!("keys[{first}] has the same digest, so it is the same key; remove one of them"),
-        ),
-        TableError::NotUniform => DocumentError::NotUniform,
-    })?;
-    credentials.shrink_to_fit();
-    Ok(Keyring {
-        peppers,
-        table,
-        clients,
-        credentials,
-        names: names.text.into_boxed_str(),
-        scopes: scopes.sets,
-        epoch: document.epoch,
-        issued_at: document.issued_at,
-        content,
-    })
+    for key in &document.keys {
+        building.take_key(key);
+    }
+    building.build(document.epoch, document.issued_at, content)
 }
 
-fn check_keys(document: &Document, peppers: &Peppers) -> Result<(), DocumentError> {
-    let mut key_ids = HashMap::with_capacity(document.keys.len());
-    for (at, key) in document.keys.iter().enumerate() {
-        if let Some(first) = key_ids.insert(key.key_id, at) {
+/// Reads a whole text.
+pub(super) fn read(text: &[u8], peppers: &Arc<Peppers>) -> Result<(Building, Header), DocumentError> {
+    let mut building = Building::new(Arc::clone(peppers));
+    let mut reader = Reader::new(peppers);
+    reader.read(text, true, &mut building)?;
+    Ok((building, reader.finish(peppers)?))
+}
+
+/// A keyring in the making: it takes clients, and then keys, one by one.
+///
+/// All look-ups while it is made are tables of row numbers, so that names stand once.
+pub(super) struct Building {
+    peppers: Arc<Peppers>,
+    names: String,
+    shared: Index<Span>,
+    clients: Vec<ClientRow>,
+    by_client: Index<u32>,
+    credentials: Vec<CredentialRow>,
+    by_credential: Index<u32>,
+    scopes: Vec<Box<[Scope]>>,
+    by_scopes: Index<u32>,
+    records: Vec<Record>,
+    by_key_id: Index<u32>,
+    clients_seen: usize,
+    pub(super) keys_seen: usize,
+    /// What is wrong first. Nothing is built then.
+    flaw: Option<DocumentError>,
+}
+
+impl Taker for Building {
+    fn expect(&mut self, keys: usize) {
+        self.records.reserve_exact(Table::places(keys));
+    }
+
+    fn client(&mut self, client: Client) {
+        self.take_client(&client);
+    }
+
+    fn key(&mut self, key: Generation) {
+        self.take_key(&key);
+    }
+}
+
+impl Building {
+    pub(super) fn new(peppers: Arc<Peppers>) -> Self {
+        Self {
+            peppers,
+            names: String::new(),
+            shared: Index::default(),
+            clients: Vec::new(),
+            by_client: Index::default(),
+            credentials: Vec::new(),
+            by_credential: Index::default(),
+            scopes: Vec::new(),
+            by_scopes: Index::default(),
+            records: Vec::new(),
+            by_key_id: Index::default(),
+            clients_seen: 0,
+            keys_seen: 0,
+            flaw: None,
+        }
+    }
+
+    /// The keyring of all that was taken, once the seal was found to fit.
+    pub(super) fn finish(self, header: &Header) -> Result<Keyring, DocumentError> {
+        self.build(header.epoch, header.issued_at, header.content)
+    }
+
+    fn take_client(&mut self, client: &Client) {
+        let at = self.clients_seen;
+        self.clients_seen += 1;
+        if self.flaw.is_none() {
+            self.flaw = self.add_client(at, client).err();
+        }
+    }
+
+    fn take_key(&mut self, key: &Generation) {
+        let at = self.keys_seen;
+        self.keys_seen += 1;
+        if self.flaw.is_none() {
+            self.flaw = self.add_key(at, key).err();
+        }
+    }
+
+    fn add_client(&mut self, at: usize, client: &Client) -> Result<(), DocumentError> {
+        let name = client.client_id.as_str();
+        if self.client_row(name).is_some() {
+            let why = format!("`{name}` is there already; each client stands once");
+            return Err(DocumentError::field(format!("clients[{at}].client_id"), why));
+        }
+        let row = index(self.clients.len())?;
+        let (span, scopes) = (push(&mut self.names, name)?, self.scope_set(&client.scopes)?);
+        self.clients.push(ClientRow { name: span, scopes, disabled: client.disabled });
+        let (clients, names) = (&self.clients, &self.names);
+        self.by_client.insert(name, row, |row| text(names, clients.get(place(*row)).map(|row| row.name)));
+        Ok(())
+    }
+
+    fn add_key(&mut self, at: usize, key: &Generation) -> Result<(), DocumentError> {
+        let records = &self.records;
+        let held = |row: &u32| records.get(place(*row)).map(|record| record.key_id);
+        if let Some(first) = self.by_key_id.find(&Some(key.key_id), |row| held(row) == Some(key.key_id)) {
             let why = format!("`{}` is the key id of keys[{first}] already; each key has its own", key.key_id);
             return Err(DocumentError::field(format!("keys[{at}].key_id"), why));
         }
         let pepper = key.digest.pepper();
-        if peppers.by_id(pepper).is_none() {
+        if self.peppers.by_id(pepper).is_none() {
             let why = format!(
                 "made with pepper `{pepper}`, and the peppers at hand are `{}`; give both while the pepper is rotated",
-                peppers.names()
+                self.peppers.names()
             );
             return Err(DocumentError::field(format!("keys[{at}].digest"), why));
         }
+        let client = self.client_row(key.client_id.as_str()).ok_or_else(|| {
+            let why = format!("`{}` is not among the clients; add it there, or remove this key", key.client_id);
+            DocumentError::field(format!("keys[{at}].client_id"), why)
+        })?;
+        let credential = self.credential(client, key.credential.as_str())?;
+        let disabled = self.clients.get(place(client)).is_none_or(|row| row.disabled);
+        self.records.push(Record::new(key, credential, disabled));
+        let records = &self.records;
+        self.by_key_id
+            .insert(&Some(key.key_id), index(at)?, |row| records.get(place(*row)).map(|record| record.key_id));
+        Ok(())
     }
-    Ok(())
-}
 
-type ClientIndex<'d> = HashMap<&'d str, u32>;
+    fn client_row(&self, name: &str) -> Option<u32> {
+        let own = |row: &u32| text(&self.names, self.clients.get(place(*row)).map(|row| row.name));
+        self.by_client.find(name, |row| own(row) == name)
+    }
 
-fn clients<'d>(
-    document: &'d Document,
-    names: &mut Names<'d>,
-    scopes: &mut ScopeSets<'d>,
-) -> Result<(Vec<ClientRow>, ClientIndex<'d>), DocumentError> {
-    let mut rows = Vec::with_capacity(document.clients.len());
-    let mut by_name = ClientIndex::with_capacity(document.clients.len());
-    for (at, client) in document.clients.iter().enumerate() {
-        let name = client.client_id.as_str();
-        if by_name.insert(name, index(at)?).is_some() {
-            let why = format!("`{name}` is there already; each client stands once");
-            return Err(DocumentError::field(format!("clients[{at}].client_id"), why));
+    fn credential(&mut self, client: u32, name: &str) -> Result<u32, DocumentError> {
+        let own = |row: &u32| {
+            let row = self.credentials.get(place(*row));
+            (row.map_or(u32::MAX, |row| row.client), text(&self.names, row.map(|row| row.name)))
+        };
+        if let Some(known) = self.by_credential.find(&(client, name), |row| own(row) == (client, name)) {
+            return Ok(known);
         }
-        rows.push(ClientRow {
-            name: names.push(name)?,
-            scopes: scopes.index(&client.scopes)?,
-            disabled: client.disabled,
+        let row = index(self.credentials.len())?;
+        // Many have the same name, like `default`.
+        let names = &self.names;
+        let span = match self.shared.find(name, |span| text(names, Some(*span)) == name) {
+            Some(span) => span,
+            None => {
+                let span = push(&mut self.names, name)?;
+                let names = &self.names;
+                self.shared.insert(name, span, |span| text(names, Some(*span)));
+                span
+            }
+        };
+        self.credentials.push(CredentialRow { client, name: span });
+        let (names, credentials) = (&self.names, &self.credentials);
+        self.by_credential.insert(&(client, name), row, |row| {
+            let row = credentials.get(place(*row));
+            (row.map_or(u32::MAX, |row| row.client), text(names, row.map(|row| row.name)))
         });
-    }
-    Ok((rows, by_name))
-}
-
-/// All names of a keyring in one text.
-#[derive(Default)]
-struct Names<'d> {
-    text: String,
-    shared: HashMap<&'d str, Span>,
-}
-
-impl<'d> Names<'d> {
-    fn push(&mut self, name: &str) -> Result<Span, DocumentError> {
-        let start = index(self.text.len())?;
-        self.text.push_str(name);
-        Ok(Span { start, len: u8::try_from(name.len()).unwrap_or(u8::MAX) })
+        Ok(row)
     }
 
-    /// For names that many have, like `default`: stored once.
-    fn shared(&mut self, name: &'d str) -> Result<Span, DocumentError> {
-        if let Some(span) = self.shared.get(name) {
-            return Ok(*span);
+    /// The number of that set of scopes: a million clients share a few.
+    fn scope_set(&mut self, scopes: &[Scope]) -> Result<u32, DocumentError> {
+        let sets = &self.scopes;
+        let own = |row: &u32| sets.get(place(*row)).map_or(&[][..], |set| set);
+        if let Some(known) = self.by_scopes.find(scopes, |row| own(row) == scopes) {
+            return Ok(known);
         }
-        let span = self.push(name)?;
-        self.shared.insert(name, span);
-        Ok(span)
+        let row = index(self.scopes.len())?;
+        self.scopes.push(scopes.into());
+        let sets = &self.scopes;
+        self.by_scopes.insert(scopes, row, |row| sets.get(place(*row)).map_or(&[][..], |set| set));
+        Ok(row)
     }
-}
 
-/// The distinct sets of scopes: a million clients share a few.
-#[derive(Default)]
-struct ScopeSets<'d> {
-    sets: Vec<Box<[Scope]>>,
-    known: HashMap<&'d [Scope], u32>,
-}
-
-impl<'d> ScopeSets<'d> {
-    fn index(&mut self, scopes: &'d [Scope]) -> Result<u32, DocumentError> {
-        if let Some(known) = self.known.get(scopes) {
-            return Ok(*known);
+    fn build(self, epoch: u64, issued_at: Timestamp, content: Words) -> Result<Keyring, DocumentError> {
+        let Self { peppers, mut names, mut clients, mut credentials, scopes, records, flaw, .. } = self;
+        if let Some(flaw) = flaw {
+            return Err(flaw);
         }
-        let at = index(self.sets.len())?;
-        self.sets.push(scopes.into());
-        self.known.insert(scopes, at);
-        Ok(at)
+        names.shrink_to_fit();
+        clients.shrink_to_fit();
+        credentials.shrink_to_fit();
+        let table = Table::new(records).map_err(|error| match error {
+            TableError::Duplicate(first, second) => DocumentError::field(
+                format!("keys[{second}].digest"),
+                format!("keys[{first}] has the same digest, so it is the same key; remove one of them"),
+            ),
+            TableError::NotUniform => DocumentError::NotUniform,
+        })?;
+        Ok(Keyring {
+            peppers,
+            table,
+            clients,
+            credentials,
+            names: names.into_boxed_str(),
+            scopes,
+            epoch,
+            issued_at,
+            content,
+        })
     }
+}
+
+/// A hash table of row numbers: what they stand for lies elsewhere, and is handed in.
+struct Index<T> {
+    rows: HashTable<T>,
+    hasher: DefaultHashBuilder,
+}
+
+impl<T> Default for Index<T> {
+    fn default() -> Self {
+        Self { rows: HashTable::new(), hasher: DefaultHashBuilder::default() }
+    }
+}
+
+impl<T: Copy> Index<T> {
+    fn find<Q: Hash + ?Sized>(&self, sought: &Q, is: impl FnMut(&T) -> bool) -> Option<T> {
+        self.rows.find(self.hasher.hash_one(sought), is).copied()
+    }
+
+    /// Inserts what is not there yet. `of` says what a row stands for.
+    fn insert<'q, Q: Hash + ?Sized + 'q, K: core::borrow::Borrow<Q>>(&mut self, key: &Q, row: T, of: impl Fn(&T) -> K) {
+        let Self { rows, hasher } = self;
+        rows.insert_unique(hasher.hash_one(key), row, |row| hasher.hash_one(of(row).borrow()));
+    }
+}
+
+fn push(names: &mut String, name: &str) -> Result<Span, DocumentError> {
+    let start = index(names.len())?;
+    names.push_str(name);
+    Ok(Span { start, len: u8::try_from(name.len()).unwrap_or(u8::MAX) })
+}
+
+fn text(names: &str, span: Option<Span>) -> &str {
+    let Some(span) = span else { return "" };
+    let start = place(span.start);
+    names.get(start..start.saturating_add(span.len.into())).unwrap_or_default()
+}
+
+fn place(row: u32) -> usize {
+    usize::try_from(row).unwrap_or(usize::MAX)
 }
 
 fn index(at: usize) -> Result<u32, DocumentError> {

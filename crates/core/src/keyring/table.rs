@@ -33,22 +33,27 @@ impl Table {
     const LOAD: usize = 4;
     const ATTEMPTS: usize = 8;
 
-    /// Builds the table over `digests`, each with the record that `record` makes for its index.
-    pub(super) fn new(digests: &[&Words], record: impl Fn(usize) -> Record) -> Result<Self, TableError> {
-        let buckets = Buckets::new(digests)?;
-        buckets.iter().try_for_each(check_distinct)?;
-        // One place in eight stays free at first: with fewer free places the last pilots take long to find.
-        let mut places = digests.len() + digests.len() / 7 + 1;
+    /// How many places that many records want. One in eight stays free at first: with fewer free places the last pilots
+    /// take long to find.
+    pub(super) fn places(len: usize) -> usize {
+        len + len / 7 + 1
+    }
+
+    /// Builds the table of these records, where they are: a large keyring must not stand in memory twice.
+    pub(super) fn new(mut records: Vec<Record>) -> Result<Self, TableError> {
+        let len = records.len();
+        let buckets = Buckets::new(&records)?;
+        buckets.iter().try_for_each(|bucket| check_distinct(bucket, &records))?;
+        let mut places = Self::places(len);
         for _ in 0..Self::ATTEMPTS {
-            if let Some((pilots, taken)) = displace(&buckets, digests.len(), places) {
-                let mut records = Vec::with_capacity(places);
+            if let Some((pilots, taken)) = displace(&buckets, &records, places) {
+                drop(buckets);
+                // Room that a document was thought to need goes back, too.
+                records.reserve_exact(places - len);
                 records.resize_with(places, Record::filler);
-                for (at, place) in taken.into_iter().enumerate() {
-                    if let Some(slot) = records.get_mut(index(place)) {
-                        *slot = record(at);
-                    }
-                }
-                return Ok(Self { pilots, records, len: digests.len() });
+                records.shrink_to_fit();
+                put(&mut records, taken);
+                return Ok(Self { pilots, records, len });
             }
             places += places / 8 + 1;
         }
@@ -92,26 +97,19 @@ impl Table {
     }
 }
 
-/// The digests, sorted by bucket: copies, so that those of one bucket lie side by side.
+/// The records by bucket, each by its index.
 struct Buckets {
-    members: Vec<Member>,
+    members: Vec<u32>,
     /// Where each bucket begins in `members`, and one more at the end.
     starts: Vec<u32>,
 }
 
-#[derive(Clone, Copy)]
-struct Member {
-    digest: Words,
-    /// Its index in the input.
-    index: u32,
-}
-
 impl Buckets {
-    fn new(digests: &[&Words]) -> Result<Self, TableError> {
-        let count = digests.len() / Table::LOAD + 1;
+    fn new(records: &[Record]) -> Result<Self, TableError> {
+        let count = records.len() / Table::LOAD + 1;
         let mut starts = vec![0_u32; count + 2];
-        for digest in digests {
-            if let Some(size) = starts.get_mut(spread(digest[0], count) + 2) {
+        for record in records {
+            if let Some(size) = starts.get_mut(spread(record.digest[0], count) + 2) {
                 *size += 1;
             }
         }
@@ -121,12 +119,12 @@ impl Buckets {
             *start = sum;
         }
         // Each start moves on to its end while the bucket is filled, and so becomes the start of the next.
-        let mut members = vec![Member { digest: [0; 4], index: 0 }; digests.len()];
-        for (at, digest) in digests.iter().enumerate() {
+        let mut members = vec![0; records.len()];
+        for (at, record) in records.iter().enumerate() {
             let own = u32::try_from(at).map_err(|_| TableError::NotUniform)?;
-            if let Some(next) = starts.get_mut(spread(digest[0], count) + 1) {
+            if let Some(next) = starts.get_mut(spread(record.digest[0], count) + 1) {
                 if let Some(member) = members.get_mut(index(*next)) {
-                    *member = Member { digest: **digest, index: own };
+                    *member = own;
                 }
                 *next += 1;
             }
@@ -139,55 +137,73 @@ impl Buckets {
         self.starts.len() - 1
     }
 
-    fn bucket(&self, bucket: usize) -> &[Member] {
+    fn bucket(&self, bucket: usize) -> &[u32] {
         let start = |bucket: usize| self.starts.get(bucket).map(|start| index(*start));
         start(bucket).zip(start(bucket + 1)).and_then(|(from, to)| self.members.get(from..to)).unwrap_or_default()
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[Member]> {
+    fn iter(&self) -> impl Iterator<Item = &[u32]> {
         (0..self.len()).map(|bucket| self.bucket(bucket))
     }
 }
 
 /// Two equal digests share a bucket, so only its few members are compared.
-fn check_distinct(bucket: &[Member]) -> Result<(), TableError> {
+fn check_distinct(bucket: &[u32], records: &[Record]) -> Result<(), TableError> {
     for (at, member) in bucket.iter().enumerate() {
         for earlier in bucket.iter().take(at) {
-            if secret::declassify(secret::same(&earlier.digest, &member.digest)) {
-                return Err(TableError::Duplicate(index(earlier.index), index(member.index)));
+            let (Some(first), Some(second)) = (records.get(index(*earlier)), records.get(index(*member))) else {
+                continue;
+            };
+            if secret::declassify(secret::same(&first.digest, &second.digest)) {
+                return Err(TableError::Duplicate(index(*earlier), index(*member)));
             }
         }
     }
     Ok(())
 }
 
-/// Finds a pilot for each bucket, the fullest first, and with them the place of each digest of the input. `None` when
-/// one bucket has no pilot: take more places.
-fn displace(buckets: &Buckets, digests: usize, places: usize) -> Option<(Vec<u16>, Vec<u32>)> {
+/// Finds a pilot for each bucket, the fullest first, and with them the place of each record. `None` when one bucket has
+/// no pilot: take more places.
+fn displace(buckets: &Buckets, records: &[Record], places: usize) -> Option<(Vec<u16>, Vec<u32>)> {
     let mut pilots = vec![0_u16; buckets.len()];
-    let mut taken = vec![0_u32; digests];
+    let mut taken = vec![NOWHERE; places];
     let mut is_free = vec![true; places];
-    let mut by_size: Vec<usize> = (0..buckets.len()).collect();
-    by_size.sort_by_key(|bucket| core::cmp::Reverse(buckets.bucket(*bucket).len()));
-    let mut wanted = Vec::new();
+    let mut by_size: Vec<u32> = (0..u32::try_from(buckets.len()).ok()?).collect();
+    by_size.sort_unstable_by_key(|bucket| (core::cmp::Reverse(buckets.bucket(index(*bucket)).len()), *bucket));
+    let (mut wanted, mut digests) = (Vec::new(), Vec::new());
     for bucket in by_size {
-        let members = buckets.bucket(bucket);
+        let members = buckets.bucket(index(bucket));
+        digests.clear();
+        digests.extend(members.iter().filter_map(|member| records.get(index(*member))).map(|record| record.digest));
         let pilot = (0..=u16::MAX).find(|pilot| {
             wanted.clear();
-            members.iter().all(|member| {
-                let place = place_of(&member.digest, *pilot, places);
+            digests.iter().all(|digest| {
+                let place = place_of(digest, *pilot, places);
                 let fits = is_free.get(place).is_some_and(|free| *free) && !wanted.contains(&place);
                 wanted.push(place);
                 fits
             })
         })?;
-        *pilots.get_mut(bucket)? = pilot;
+        *pilots.get_mut(index(bucket))? = pilot;
         for (place, member) in wanted.iter().zip(members) {
             *is_free.get_mut(*place)? = false;
-            *taken.get_mut(index(member.index))? = u32::try_from(*place).ok()?;
+            *taken.get_mut(index(*member))? = u32::try_from(*place).ok()?;
         }
     }
     Some((pilots, taken))
+}
+
+/// The place of a filler: any that is left.
+const NOWHERE: u32 = u32::MAX;
+
+/// Puts each record where `places` says, by changing two at a time.
+fn put(records: &mut [Record], mut places: Vec<u32>) {
+    for at in 0..places.len() {
+        while let Some(place) = places.get(at).copied().filter(|place| *place != NOWHERE && index(*place) != at) {
+            places.swap(at, index(place));
+            records.swap(at, index(place));
+        }
+    }
 }
 
 /// A `u32` as an index: there is no smaller machine.
