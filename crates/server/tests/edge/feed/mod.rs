@@ -1,0 +1,6 @@
+//! The feed.
+
+mod outage;
+mod poll;
+mod usage;
+mod verifiers;
