@@ -36,8 +36,13 @@ impl From<LifecycleError> for ApiError {
     fn from(error: LifecycleError) -> Self {
         let text = error.to_string();
         match error {
-            LifecycleError::UnknownClient { .. } => Self::not_found("unknown_client", text),
-            LifecycleError::UnknownCredential { .. } => Self::not_found("unknown_credential", text),
+            // What nobody knows is not repeated: it may be a key that was pasted there.
+            LifecycleError::UnknownClient { .. } => {
+                Self::not_found("unknown_client", "there is no client of that id; take it in first: POST /v2/clients")
+            }
+            LifecycleError::UnknownCredential { .. } => {
+                Self::not_found("unknown_credential", "the client has no credential of that name; issue it a key first")
+            }
             LifecycleError::UnknownKey { .. } => Self::not_found("unknown_key", text),
             LifecycleError::ClientExists { .. } => Self::conflict("exists", text),
             LifecycleError::IsLive { .. } => Self::conflict("is_live", text),

@@ -4,6 +4,8 @@
 pub(super) fn refusal(path: &str, message: &str) -> String {
     let path = match path {
         "." | "?" | "" => String::new(),
+        // Its message names it.
+        _ if message.starts_with("unknown field") && !path.contains(['.', '[']) => String::new(),
         path if is_harmless(path) => format!("{path}: "),
         _ => "a field: ".into(),
     };
@@ -44,8 +46,8 @@ fn is_harmless(text: &str) -> bool {
         word.len() < 14 || (!digits && word.len() < 40)
     };
     text.len() <= 80
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte))
-        && text.split(['.', '[', ']', '-']).all(word)
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.[]".contains(&byte))
+        && text.split(['.', '[', ']']).all(word)
 }
 
 #[cfg(test)]
@@ -58,12 +60,9 @@ mod tests {
             "invalid type: string \"sk_live_3fK9aB2c, expected nothing\", expected a boolean at line 1 column 9";
         assert_eq!(refusal("disabled", message), "disabled: must be a boolean");
         let unknown = "unknown field `sk_live_3fK9aB2c0123456789`, expected `grace` or `lost` at line 1 column 2";
-        assert_eq!(
-            refusal("sk_live_3fK9aB2c0123456789", unknown),
-            "a field: unknown field, known are `grace` or `lost`"
-        );
+        assert_eq!(refusal("sk_live_3fK9aB2c0123456789", unknown), "unknown field, known are `grace` or `lost`");
         let unknown = "unknown field `graec`, expected one of `grace`, `lost`";
-        assert_eq!(refusal("graec", unknown), "graec: unknown field `graec`, known are `grace`, `lost`");
+        assert_eq!(refusal("graec", unknown), "unknown field `graec`, known are `grace`, `lost`");
     }
 
     #[test]
