@@ -4,6 +4,7 @@ mod fetch;
 
 pub(crate) use fetch::Fetch;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -71,22 +72,22 @@ pub(crate) struct Metrics {
 }
 
 /// A configuration that was checked.
-pub(crate) struct Settings {
+pub(crate) struct Settings<'c> {
     pub(crate) policy: Policy,
     pub(crate) peppers: Arc<Peppers>,
-    pub(crate) keyring: Source,
+    pub(crate) keyring: Source<'c>,
     pub(crate) metrics: Metrics,
     pub(crate) filter_state: bool,
 }
 
 /// Where the keyring of a [`Settings`] comes from.
-pub(crate) enum Source {
-    Inline(Box<str>),
+pub(crate) enum Source<'c> {
+    Inline(Cow<'c, str>),
     Fetch(Fetch),
 }
 
-impl Settings {
-    pub(crate) fn read<H: Host>(text: &[u8], host: &H) -> Result<Self, ConfigError> {
+impl<'c> Settings<'c> {
+    pub(crate) fn read<H: Host>(text: &'c [u8], host: &H) -> Result<Self, ConfigError> {
         let document: Document<'_> = parse(text)?;
         let policy = Policy::new(document.policy).map_err(|error| match error {
             PolicyError::Field { path, why } => ConfigError::new(format!("policy.{path}"), why),
@@ -124,12 +125,13 @@ fn parse<'c>(text: &'c [u8]) -> Result<Document<'c>, ConfigError> {
 }
 
 /// The document, also where it stands as text inside a string: that is how a template engine often leaves it.
-fn inline(raw: &RawValue) -> Result<Box<str>, ConfigError> {
+fn inline(raw: &RawValue) -> Result<Cow<'_, str>, ConfigError> {
     let text = raw.get();
     if text.starts_with('"') {
-        return serde_json::from_str(text).map_err(|error| ConfigError::new("keyring.inline", error));
+        let text = serde_json::from_str(text).map_err(|error| ConfigError::new("keyring.inline", error))?;
+        return Ok(Cow::Owned(text));
     }
-    Ok(text.into())
+    Ok(Cow::Borrowed(text))
 }
 
 impl PepperFrom {

@@ -39,11 +39,11 @@ enum Refresh {
 }
 
 /// What came of a call.
-pub(crate) enum Outcome<'b> {
+pub(crate) enum Outcome {
     /// The keyring that is held is the newest.
     Unchanged,
     /// Another document, with its entity tag.
-    Document(&'b [u8], Option<String>),
+    Document(Option<String>),
     /// Nothing that could be used.
     Failed(String),
 }
@@ -135,12 +135,12 @@ impl Fetcher {
     }
 
     /// Reads an answer.
-    pub(crate) fn answer<'b>(&self, headers: Pairs<'_>, body: &'b [u8]) -> Outcome<'b> {
+    pub(crate) fn answer(&self, headers: Pairs<'_>) -> Outcome {
         match headers.first(":status") {
             Some(b"200") => match headers.first("etag").and_then(text) {
                 // What a call out of turn brought already is not read once more.
                 Some(etag) if self.etag.as_ref() == Some(&etag) => Outcome::Unchanged,
-                etag => Outcome::Document(body, etag),
+                etag => Outcome::Document(etag),
             },
             Some(b"304") if self.etag.is_some() => Outcome::Unchanged,
             Some(status) => Outcome::Failed(format!("status {}", String::from_utf8_lossy(status))),

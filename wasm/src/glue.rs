@@ -29,8 +29,7 @@ impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _trailers: usize) {
         let Some(plugin) = &self.plugin else { return };
         let headers = if headers == 0 { Vec::new() } else { header_map(MapType::HttpCallResponseHeaders) };
-        let body = hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body);
-        plugin.answered(token, &headers, &body.ok().flatten().unwrap_or_default(), &Proxy);
+        plugin.answered(token, &headers, body, &Proxy);
     }
 
     fn on_done(&mut self) -> bool {
@@ -242,6 +241,10 @@ impl Host for Proxy {
 
     fn call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Option<u32> {
         hostcalls::dispatch_http_call(cluster, headers.to_vec(), None, Vec::new(), timeout).ok()
+    }
+
+    fn answer_body(&self, start: usize, len: usize) -> Vec<u8> {
+        hostcalls::get_buffer(BufferType::HttpCallResponseBody, start, len).ok().flatten().unwrap_or_default()
     }
 
     fn enter(&self, stream: u32) -> bool {

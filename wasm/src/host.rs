@@ -42,6 +42,8 @@ pub trait Host {
     /// Sends a request to a cluster. Its answer comes later, under the number that is returned; `None` if it was not
     /// sent. Not to be called on behalf of a request, with which the answer would go.
     fn call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Option<u32>;
+    /// A piece of the answer that is being handed over.
+    fn answer_body(&self, start: usize, len: usize) -> Vec<u8>;
     /// Makes all further calls about this stream, which was told to wait. `false` if it is gone.
     fn enter(&self, stream: u32) -> bool;
     /// Lets the request of the stream go on to the next filter.

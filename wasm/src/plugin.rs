@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gracekey_core::{Held, Keyring, Peppers, Policy, Timestamp};
+use gracekey_core::{DocumentError, Held, Keyring, Opening, Peppers, Policy, Timestamp};
 
 use crate::config::{ConfigError, Settings, Source};
 use crate::fetch::{Asked, Fetcher, Outcome};
@@ -37,6 +37,8 @@ struct Ring {
 impl Plugin {
     /// How often metrics go out.
     const TICK: Duration = Duration::from_secs(1);
+    /// How much of a document is read at once.
+    const PIECE: usize = 1 << 16;
 
     /// Reads a configuration. With an inline keyring requests are answered from the first one on.
     ///
@@ -77,20 +79,20 @@ impl Plugin {
     }
 
     /// Takes the answer to a [`Host::call`], under the number that it had: headers in the form of [`Pairs`], empty when
-    /// there is no answer.
-    pub fn answered<H: Host>(&self, token: u32, headers: &[u8], body: &[u8], host: &H) {
+    /// there is no answer, and how long its body is.
+    pub fn answered<H: Host>(&self, token: u32, headers: &[u8], body: usize, host: &H) {
         let (Some(fetcher), Some(nanos)) = (&self.fetcher, host.now_nanos()) else { return };
         let Some(asked) = fetcher.borrow().asked(token) else { return };
         let epoch = self.epoch();
         let now = moment(nanos);
-        let outcome = match fetcher.borrow().answer(Pairs::new(headers), body) {
+        let outcome = match fetcher.borrow().answer(Pairs::new(headers)) {
             Outcome::Unchanged => {
                 if let Some(ring) = self.ring.borrow_mut().as_mut() {
                     ring.confirmed_at = now;
                 }
                 Ok(fetcher.borrow().etag())
             }
-            Outcome::Document(body, etag) => self.take(body, now, host).map(|()| etag),
+            Outcome::Document(etag) => self.take(body, now, host).map(|()| etag),
             Outcome::Failed(why) => Err(why),
         };
         if asked == Asked::OutOfTurn {
@@ -161,9 +163,9 @@ impl Plugin {
         self.meter.flush(host);
     }
 
-    /// Opens a document that was fetched, and lets it take the place of the one that is held.
-    fn take<H: Host>(&self, document: &[u8], now: Timestamp, host: &H) -> Result<(), String> {
-        let keyring = Keyring::open(document, self.peppers.clone()).map_err(|error| error.to_string())?;
+    /// Opens the document of that length that was fetched, and lets it take the place of the one that is held.
+    fn take<H: Host>(&self, len: usize, now: Timestamp, host: &H) -> Result<(), String> {
+        let keyring = self.open(len, host).map_err(|error| error.to_string())?;
         let held = self.ring.borrow().as_ref().map(|ring| {
             let follows = keyring.check_follows(&ring.keyring);
             (ring.keyring.epoch(), follows)
@@ -175,6 +177,15 @@ impl Plugin {
         }
         self.hold(keyring, now, host);
         Ok(())
+    }
+
+    /// Reads a document out of the proxy's memory piece by piece: that of a worker never shrinks again.
+    fn open<H: Host>(&self, len: usize, host: &H) -> Result<Keyring, DocumentError> {
+        let mut opening = Opening::new(self.peppers.clone(), len);
+        for start in (0..len).step_by(Self::PIECE) {
+            opening.push(&host.answer_body(start, Self::PIECE.min(len - start)))?;
+        }
+        opening.finish()
     }
 
     fn hold<H: Host>(&self, keyring: Keyring, now: Timestamp, host: &H) {

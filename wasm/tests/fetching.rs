@@ -47,7 +47,8 @@ impl Running {
         let headers = [(":status", status.as_bytes())].into_iter();
         let headers = serialize(headers.chain(etag.map(|etag| ("etag", etag.as_bytes()))));
         let last = u32::try_from(self.host.calls.borrow().len() - 1).expect("few calls");
-        self.plugin.answered(last, &headers, body.as_bytes(), &self.host);
+        *self.host.answer_body.borrow_mut() = body.into();
+        self.plugin.answered(last, &headers, body.len(), &self.host);
     }
 
     /// The status of a request with the key of `acme`; 200 where it goes on.
@@ -147,7 +148,7 @@ fn silence_and_a_missing_cluster_do_not_end_the_asking() {
     let (waited, _) = running.until_call();
     assert!((9 * SECOND..=11 * SECOND).contains(&waited), "asked again after {waited} ns");
     let last = u32::try_from(running.host.calls.borrow().len() - 1).expect("few calls");
-    running.plugin.answered(last, &[], &[], &running.host);
+    running.plugin.answered(last, &[], 0, &running.host);
     assert!(running.host.last_line().contains("there is none to use yet: no answer"), "{}", running.host.last_line());
     running.host.no_cluster.set(true);
     for _ in 0..20 {

@@ -30,6 +30,7 @@ pub(crate) struct Scripted {
     /// The number of a call is its place here.
     pub(crate) calls: RefCell<Vec<Fields>>,
     pub(crate) no_cluster: Cell<bool>,
+    pub(crate) answer_body: RefCell<Vec<u8>>,
     /// The requests of the streams that wait, and those whose stream ended are not among them.
     pub(crate) waiting: RefCell<BTreeMap<u32, Fields>>,
     pub(crate) entered: Cell<u32>,
@@ -159,6 +160,10 @@ impl Host for Scripted {
         calls.push(headers);
         let number = u32::try_from(calls.len() - 1).expect("few calls");
         Some(number).filter(|_| !self.no_cluster.get())
+    }
+
+    fn answer_body(&self, start: usize, len: usize) -> Vec<u8> {
+        self.answer_body.borrow()[start..start + len].to_vec()
     }
 
     fn enter(&self, stream: u32) -> bool {

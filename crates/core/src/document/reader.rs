@@ -20,6 +20,8 @@ pub(crate) struct Reader {
     seals: Vec<SealState>,
     seal: Option<Digest>,
     keys_read: bool,
+    /// That were read.
+    lines: usize,
 }
 
 /// What a reader hands on, in the order of the text.
@@ -66,7 +68,7 @@ impl Reader {
     pub(crate) fn new(peppers: &Peppers) -> Self {
         let header = Header { epoch: 0, issued_at: Timestamp::MIN, content: [0; 4], seen: [false; 5] };
         let seals = peppers.iter().map(crate::pepper::Pepper::seal_state).collect();
-        Self { at: At::Begin, header, seals, seal: None, keys_read: false }
+        Self { at: At::Begin, header, seals, seal: None, keys_read: false, lines: 0 }
     }
 
     /// Reads as much of `text` as is whole, and returns how many bytes that is. What is left comes again, with more
@@ -76,11 +78,14 @@ impl Reader {
         loop {
             let rest = text.get(read..).unwrap_or_default();
             match self.step(rest, last, taker) {
-                Ok(0) => return Ok(read),
-                Ok(step) => read += step,
-                Err(Stop::More) if last => return Err(DocumentError::Cut { line: 1 + lines(text) }),
-                Err(Stop::More) => return Ok(read),
+                Ok(step) if step > 0 => read += step,
                 Err(Stop::Bad(error)) => return Err(error),
+                Err(Stop::More) if last && matches!(self.at, At::Begin) => return Err(DocumentError::Empty),
+                Err(Stop::More) if last => return Err(DocumentError::Cut { line: 1 + self.lines + lines(text) }),
+                Ok(_) | Err(Stop::More) => {
+                    self.lines += if last { 0 } else { lines(text.get(..read).unwrap_or_default()) };
+                    return Ok(read);
+                }
             }
         }
     }
@@ -88,7 +93,7 @@ impl Reader {
     /// Checks that all was there, and the seal.
     pub(crate) fn finish(mut self, peppers: &Peppers) -> Result<Header, DocumentError> {
         if !matches!(self.at, At::End) {
-            return Err(DocumentError::Cut { line: 1 });
+            return Err(DocumentError::Cut { line: 1 + self.lines });
         }
         let missing = MEMBERS.iter().zip(self.header.seen).find(|(name, seen)| !seen && **name != "seal");
         if let Some(name) = missing.map(|(name, _)| *name).or((!self.keys_read).then_some("keys")) {
