@@ -18,7 +18,7 @@ use crate::input::Parameters;
 
 /// The named verifiers that polled this server, in the memory of this server alone.
 #[derive(Default)]
-pub(super) struct Verifiers(Mutex<HashMap<Box<str>, Seen>>);
+pub(super) struct Verifiers(Mutex<HashMap<String, Seen>>);
 
 struct Seen {
     /// What it says that it holds.
@@ -82,8 +82,8 @@ impl Verifiers {
     fn rows(&self, epoch: Option<u64>, now: Timestamp) -> Vec<Row> {
         let mut known = self.known();
         known.retain(|_, seen| now.seconds_since(seen.at) <= Self::KEPT);
-        let row = |(name, seen): (&Box<str>, &Seen)| Row {
-            name: name.to_string(),
+        let row = |(name, seen): (&String, &Seen)| Row {
+            name: name.clone(),
             epoch: seen.epoch,
             lag: seen.epoch.zip(epoch).map(|(held, newest)| newest.saturating_sub(held)),
             last_seen: seen.at,
@@ -93,13 +93,13 @@ impl Verifiers {
         rows
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Box<str>, Seen>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Forgets the tenth that was silent for longest, so that this is not done for each new name.
-fn forget(known: &mut HashMap<Box<str>, Seen>) {
+fn forget(known: &mut HashMap<String, Seen>) {
     let mut moments: Vec<_> = known.values().map(|seen| seen.at).collect();
     let (_, oldest, _) = moments.select_nth_unstable(known.len() / 10);
     let (oldest, mut left) = (*oldest, known.len() / 10 + 1);

@@ -103,7 +103,12 @@ impl Program {
 
     fn command(self, path: &Path, folder: &Path) -> Command {
         let mut command = match self {
-            Self::Nginx => Command::new("nginx"),
+            Self::Nginx => {
+                // Debian has it where only root looks.
+                let mut command = Command::new("nginx");
+                command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()));
+                command
+            }
             Self::Caddy => Command::new(installed(".tools/venv/bin/caddy", "scripts/tools.sh")),
             Self::Envoy => Command::new(installed(".tools/envoy/envoy", "scripts/envoy-install.sh")),
         };
