@@ -96,6 +96,7 @@ impl<'a> Grant<'a> {
 
     /// Whether the key was superseded: it works, but only until its rotation window closes.
     #[must_use]
+    #[inline]
     pub fn is_superseded(&self) -> bool {
         self.entry.zip(self.now).is_some_and(|(entry, now)| entry.is_superseded(now))
     }

@@ -23,7 +23,8 @@ pin_project! {
     #[project = KindProjection]
     enum Kind<F> {
         Inner { #[pin] future: F, passage: Option<Passage> },
-        Answer { answer: Option<http::Response<Bytes>> },
+        // Apart, since it is larger than many a future, and every request that passes would carry its room.
+        Answer { answer: Option<Box<http::Response<Bytes>>> },
     }
 }
 
@@ -39,7 +40,7 @@ impl<F> ResponseFuture<F> {
         Self { kind: Kind::Inner { future, passage } }
     }
 
-    pub(crate) fn answer(answer: http::Response<Bytes>) -> Self {
+    pub(crate) fn answer(answer: Box<http::Response<Bytes>>) -> Self {
         Self { kind: Kind::Answer { answer: Some(answer) } }
     }
 }
@@ -50,22 +51,27 @@ where
 {
     type Output = Result<http::Response<ResponseBody<B>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProjection::Inner { future, passage } => {
-                let mut outcome = ready!(future.poll(cx));
-                if let (Some(Passage { mut tally, notice }), Ok(response)) = (passage.take(), &mut outcome) {
-                    if let Some(Refused(reason)) = response.extensions_mut().remove() {
-                        tally.refused(reason);
+                let outcome = ready!(future.poll(cx));
+                let passage = passage.take();
+                Poll::Ready(outcome.map(|response| {
+                    let mut response = response.map(ResponseBody::inner);
+                    if let Some(Passage { mut tally, notice }) = passage {
+                        if let Some(Refused(reason)) = response.extensions_mut().remove() {
+                            tally.refused(reason);
+                        }
+                        if let Some(notice) = notice {
+                            response::tell(&notice, response.headers_mut());
+                        }
                     }
-                    if let Some(notice) = notice {
-                        response::tell(&notice, response.headers_mut());
-                    }
-                }
-                Poll::Ready(outcome.map(|response| response.map(ResponseBody::inner)))
+                    response
+                }))
             }
             KindProjection::Answer { answer } => match answer.take() {
-                Some(answer) => Poll::Ready(Ok(answer.map(ResponseBody::denial))),
+                Some(answer) => Poll::Ready(Ok((*answer).map(ResponseBody::denial))),
                 // Polled again after it was ready: nothing will ever come.
                 None => Poll::Pending,
             },

@@ -29,7 +29,7 @@ pub(crate) struct Gate {
 /// What becomes of a request: it goes on, changed, or is answered here.
 pub(crate) enum Decided {
     Pass(Passage),
-    Answer(http::Response<Bytes>),
+    Answer(Box<http::Response<Bytes>>),
 }
 
 impl Gate {
@@ -72,13 +72,13 @@ impl Gate {
         let caller = grant.entry().zip(snapshot.as_ref()).map(|(entry, keyring)| (Arc::clone(keyring), entry.index()));
         let admission = Admission { policy: Arc::clone(&self.policy), now, enforced: grant.admitted().enforced };
         caller::note(request.extensions_mut(), admission, caller);
-        if grant.is_superseded() {
-            self.metrics.previous_key(grant.entry(), now);
+        let outcome = Outcome::of(grant);
+        match outcome {
+            Outcome::Previous => self.metrics.previous_key(grant.entry(), now),
+            Outcome::WouldDeny(_) => events::would_deny(grant),
+            Outcome::Current | Outcome::Anonymous | Outcome::Denied(_) => {}
         }
-        if grant.would_deny().is_some() {
-            events::would_deny(grant);
-        }
-        Passage { tally: Tally::new(&self.metrics, Outcome::of(grant)), notice: grant.notice() }
+        Passage { tally: Tally::new(&self.metrics, outcome), notice: grant.notice() }
     }
 
     #[cold]
@@ -87,11 +87,11 @@ impl Gate {
         request: &http::Request<B>,
         denial: Denial<'_>,
         now: Option<Timestamp>,
-    ) -> http::Response<Bytes> {
+    ) -> Box<http::Response<Bytes>> {
         let denial = self.throttled(request, denial, now);
         events::denied(&denial);
         drop(Tally::new(&self.metrics, Outcome::Denied(denial.reason())));
-        response::answer(&denial)
+        Box::new(response::answer(&denial))
     }
 
     #[cfg(feature = "throttle")]

@@ -93,22 +93,20 @@ impl Clone for Fields<'_> {
 #[inline]
 pub(crate) fn edit<B>(request: &mut http::Request<B>, grant: &Grant<'_>, names: &[HeaderName]) {
     let mut forwarded = Forwarded::default();
-    for edit in grant.edits() {
-        match edit {
-            RequestEdit::SetHeader(field, value) => forwarded.push(field.index, value),
-            RequestEdit::RemoveHeader(field) => {
-                if let Some(name) = names.get(field.index) {
-                    request.headers_mut().remove(name);
-                }
-            }
-            RequestEdit::RemoveQueryParameter(name) => remove_query_parameter(request.uri_mut(), name),
-            RequestEdit::RemoveCookie(field, cookie) => {
-                if let Some(name) = names.get(field.index) {
-                    remove_cookie(request.headers_mut(), name, cookie);
-                }
+    grant.edits().for_each(|edit| match edit {
+        RequestEdit::SetHeader(field, value) => forwarded.push(field.index, value),
+        RequestEdit::RemoveHeader(field) => {
+            if let Some(name) = names.get(field.index) {
+                request.headers_mut().remove(name);
             }
         }
-    }
+        RequestEdit::RemoveQueryParameter(name) => remove_query_parameter(request.uri_mut(), name),
+        RequestEdit::RemoveCookie(field, cookie) => {
+            if let Some(name) = names.get(field.index) {
+                remove_cookie(request.headers_mut(), name, cookie);
+            }
+        }
+    });
     forwarded.set(request.headers_mut(), names);
 }
 
@@ -167,6 +165,7 @@ impl AsRef<[u8]> for Text {
     }
 }
 
+#[cold]
 fn remove_query_parameter(uri: &mut Uri, name: &str) {
     let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let rest = Bytes::from(without_query_parameter(target.as_bytes(), name));
@@ -177,6 +176,7 @@ fn remove_query_parameter(uri: &mut Uri, name: &str) {
     *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
+#[cold]
 fn remove_cookie(headers: &mut HeaderMap, name: &HeaderName, cookie: &str) {
     let rest = headers.get_all(name).iter().filter_map(|value| without_cookie(value.as_bytes(), cookie));
     let rest: Vec<_> = rest.filter_map(|value| HeaderValue::try_from(value).ok()).collect();

@@ -72,7 +72,7 @@ where
     fn call(&mut self, request: http::Request<RequestBody>) -> Self::Future {
         match refusal(&request, &self.scopes) {
             None => ResponseFuture::inner(self.inner.call(request), None),
-            Some(answer) => ResponseFuture::answer(answer),
+            Some(answer) => ResponseFuture::answer(Box::new(answer)),
         }
     }
 }

@@ -45,6 +45,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, mut request: http::Request<RequestBody>) -> Self::Future {
         match self.gate.decide(&mut request) {
             Decided::Pass(passage) => ResponseFuture::inner(self.inner.call(request), Some(passage)),

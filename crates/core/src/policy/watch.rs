@@ -13,8 +13,12 @@ pub(crate) struct Watches {
     fields: Vec<FieldName>,
     /// What each of `fields` is watched for.
     watched: Vec<Watched>,
+    /// The indices among `fields` of the forwarded client id and key id.
+    forward: Option<[usize; 2]>,
     queries: Vec<(ParameterName, u32)>,
     cookies: Vec<(ParameterName, u32)>,
+    /// The places that are no header of their own: parameters and cookies.
+    inside: u32,
 }
 
 /// What a header is watched for. A place is one bit.
@@ -64,6 +68,8 @@ impl Watches {
                 }
                 watches.field(name, Watched::Forward);
             }
+            let after = watches.fields.len();
+            watches.forward = after.checked_sub(2).map(|client_id| [client_id, client_id + 1]);
         }
         Ok(watches)
     }
@@ -83,12 +89,16 @@ impl Watches {
                     _ => self.field(name, Watched::Key(alloc::vec![(scheme.clone(), bit)])),
                 }
             }
-            Place::Query(name) => self.queries.push((name.clone(), bit)),
+            Place::Query(name) => {
+                self.queries.push((name.clone(), bit));
+                self.inside |= bit;
+            }
             Place::Cookie(name) => {
                 if self.cookies.is_empty() {
                     self.field(&super::place::name(Self::COOKIE), Watched::Cookie);
                 }
                 self.cookies.push((name.clone(), bit));
+                self.inside |= bit;
             }
         }
         Ok(())
@@ -121,6 +131,20 @@ impl Watches {
 
     pub(crate) fn watched(&self) -> impl Iterator<Item = (usize, &FieldName, &Watched)> {
         self.fields.iter().zip(&self.watched).enumerate().map(|(at, (name, watched))| (at, name, watched))
+    }
+
+    /// The headers that carry the client id and the key id to the upstream.
+    #[inline]
+    pub(crate) fn forward(&self) -> Option<[(usize, &FieldName); 2]> {
+        let field = |at: usize| self.fields.get(at).map(|name| (at, name));
+        let [client_id, key_id] = self.forward?;
+        Some([field(client_id)?, field(key_id)?])
+    }
+
+    /// Whether one of these places is no header of its own, but a parameter or a cookie.
+    #[inline]
+    pub(crate) fn any_inside(&self, places: u32) -> bool {
+        self.inside & places != 0
     }
 
     pub(crate) fn queries(&self) -> &[(ParameterName, u32)] {

@@ -2,6 +2,8 @@ use alloc::vec::Vec;
 
 use super::Grant;
 use crate::extract::{percent_decoded, split_once, trim};
+use crate::keyring::Entry;
+use crate::names::FieldName;
 use crate::policy::{Place, Watched};
 
 /// A header name of the policy, with its index in [`Policy::fields`](crate::Policy::fields).
@@ -30,40 +32,49 @@ pub enum RequestEdit<'a> {
 
 impl<'a> Grant<'a> {
     /// What must be changed in the request before it goes on: the credential out, who called in, spoofed copies out.
+    #[inline]
     pub fn edits(&self) -> impl Iterator<Item = RequestEdit<'a>> + use<'a> {
-        let (policy, removed, present, entry) = (self.policy, self.removed, self.fields, self.entry);
-        let headers = policy.watches().watched().filter_map(move |(index, name, watched)| {
-            let field = Field { index, name: name.as_str() };
-            match watched {
-                Watched::Key(readings) => {
-                    let held = readings.iter().any(|(_, place)| removed & place != 0);
-                    held.then_some(RequestEdit::RemoveHeader(field))
-                }
-                Watched::Cookie => None,
-                Watched::Forward => {
-                    let forward = policy.config().forward.as_ref()?;
-                    match entry {
-                        Some(entry) if *name == forward.client_id => {
-                            Some(RequestEdit::SetHeader(field, entry.client_id()))
-                        }
-                        Some(entry) => Some(RequestEdit::SetHeader(field, entry.key_id_str())),
-                        None => (present & 1 << (index & 63) != 0).then_some(RequestEdit::RemoveHeader(field)),
-                    }
-                }
+        let removed = self.removed;
+        let headers = self.policy.watches().watched().filter_map(move |(index, name, watched)| match watched {
+            Watched::Key(readings) if readings.iter().any(|(_, place)| removed & place != 0) => {
+                Some(RequestEdit::RemoveHeader(Field { index, name: name.as_str() }))
             }
-        });
-        let cookie = policy.watches().watched().find_map(|(index, name, watched)| match watched {
-            Watched::Cookie => Some(Field { index, name: name.as_str() }),
             _ => None,
         });
-        let places = policy.config().extract_from.iter().enumerate();
-        let others =
-            places.filter(move |(at, _)| removed & 1 << (at & 31) != 0).filter_map(move |(_, place)| match place {
+        headers.chain(self.forwarded().into_iter().flatten()).chain(self.removed_inside())
+    }
+
+    /// Who called, or nobody.
+    #[inline]
+    fn forwarded(&self) -> [Option<RequestEdit<'a>>; 2] {
+        let Some([client_id, key_id]) = self.policy.watches().forward() else { return [None, None] };
+        let edit = |(index, name): (usize, &'a FieldName), value: Option<&'a str>| {
+            let field = Field { index, name: name.as_str() };
+            match value {
+                Some(value) => Some(RequestEdit::SetHeader(field, value)),
+                None => (self.fields & 1 << (index & 63) != 0).then_some(RequestEdit::RemoveHeader(field)),
+            }
+        };
+        [edit(client_id, self.entry.map(Entry::client_id)), edit(key_id, self.entry.map(Entry::key_id_str))]
+    }
+
+    /// The credential out of where it stands beside others: parameters and cookies.
+    #[inline]
+    fn removed_inside(&self) -> impl Iterator<Item = RequestEdit<'a>> + use<'a> {
+        let (removed, watches) = (self.removed, self.policy.watches());
+        let places = if watches.any_inside(removed) { self.policy.config().extract_from.as_slice() } else { &[] };
+        places.iter().enumerate().filter(move |(at, _)| removed & 1 << (at & 31) != 0).filter_map(move |(_, place)| {
+            match place {
                 Place::Header { .. } => None,
                 Place::Query(name) => Some(RequestEdit::RemoveQueryParameter(name.as_str())),
-                Place::Cookie(name) => cookie.map(|field| RequestEdit::RemoveCookie(field, name.as_str())),
-            });
-        headers.chain(others)
+                Place::Cookie(name) => watches.watched().find_map(|(index, field, watched)| match watched {
+                    Watched::Cookie => {
+                        Some(RequestEdit::RemoveCookie(Field { index, name: field.as_str() }, name.as_str()))
+                    }
+                    _ => None,
+                }),
+            }
+        })
     }
 }
 
