@@ -6,13 +6,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use gracekey_store::Store;
 use http::header::{ACCEPT_ENCODING, AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use metrics::Gauge;
 use serde::Deserialize;
 
 use super::edition::Edition;
-use super::{Board, Shared};
+use super::{Board, Feed, Shared};
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
 use crate::input::Parameters;
@@ -31,6 +32,8 @@ struct Poll {
     /// The entity tags that it holds, without the mark of weakness: any two are compared weakly (RFC 9110 §13.1.2).
     held: Vec<String>,
     wait: Duration,
+    /// Somebody waits at the verifier, with a key that it does not know: the store itself is asked.
+    no_cache: bool,
     gzip: bool,
     name: Option<String>,
 }
@@ -43,7 +46,7 @@ const NAME: usize = 128;
 #[utoipa::path(get, path = "/v2/keyring", tag = "feed", params(
     ("If-None-Match" = Option<String>, Header, description = "The ETag of the keyring that the verifier holds."),
     ("Prefer" = Option<String>, Header, description = "`wait=<seconds>` (RFC 7240, at most 60): how long to wait for a newer one."),
-    ("X-Gracekey-Verifier" = Option<String>, Header, description = "The name of the verifier: 1 to 128 visible ASCII characters."),
+    ("X-Gracekey-Verifier" = Option<String>, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$", description = "The name of the verifier: 1 to 128 visible ASCII characters."),
     ("Accept-Encoding" = Option<String>, Header, description = "`gzip`: the answer is compressed."),
 ), responses(
     (status = 200, description = "The sealed document (`gracekey/1`).", body = Object, content_type = "application/json"),
@@ -61,6 +64,9 @@ pub(super) async fn keyring(
     let shared = &app.feed.0;
     let _counted = Counted::new(&shared.metrics.pollers);
     shared.saw(&poll);
+    if poll.no_cache {
+        shared.catch_up(&app.store).await;
+    }
     let mut board = shared.board.subscribe();
     let news = board.wait_for(|board| board.stopping || poll.has_news(board));
     // Whether it came or the time is over, the board says what there is.
@@ -73,6 +79,20 @@ impl Shared {
     fn saw(&self, poll: &Poll) {
         if let Some(name) = &poll.name {
             self.verifiers.saw(name, poll.epoch(), self.now());
+        }
+    }
+
+    /// Returns when the newest edition is what the store holds at this moment, or after a second.
+    async fn catch_up(&self, store: &Store) {
+        let Ok(epoch) = store.epoch().await else { return };
+        if self.epoch() < Some(epoch) {
+            self.told.notify_one();
+            let mut board = self.board.subscribe();
+            let there = board.wait_for(|board| {
+                board.stopping || board.edition.as_deref().is_some_and(|edition| edition.epoch() >= epoch)
+            });
+            // Late is no error: what there is is better than nothing.
+            let _timely = tokio::time::timeout(Feed::PATIENCE, there).await.is_ok();
         }
     }
 
@@ -155,6 +175,7 @@ impl Poll {
         Ok(Self {
             held: held.collect(),
             wait: Duration::from_secs(elements(headers, &PREFER).find_map(wait).unwrap_or(0)),
+            no_cache: elements(headers, &CACHE_CONTROL).any(|directive| directive.eq_ignore_ascii_case("no-cache")),
             gzip: accepts_gzip(headers),
             name: name(headers)?,
         })

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use super::{Shared, poll};
 use crate::app::App;
+use crate::described::Moment;
 use crate::error::{ApiError, ErrorBody};
 use crate::input::{Bulk, Parameters};
 
@@ -57,6 +58,7 @@ pub(super) struct Report {
     /// Grows with every report of that verifier, also when it starts anew: milliseconds since 1970, for instance. A report
     /// whose sequence is no larger than the last one is counted already.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    #[serde(deserialize_with = "crate::input::whole")]
     sequence: u64,
     /// The keys that were used.
     keys: Vec<Used>,
@@ -71,10 +73,11 @@ struct Used {
     #[schema(value_type = String, min_length = 8, max_length = 8, pattern = "^[0-9A-Za-z]+$")]
     key_id: KeyId,
     /// How many requests were granted on it since the last report.
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    #[serde(deserialize_with = "crate::input::whole")]
     requests: u64,
     /// When the last of them was.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = Moment)]
     last_used: Timestamp,
 }
 
@@ -86,8 +89,6 @@ pub(super) struct Recorded {
     known: usize,
 }
 
-/// The largest sequence: what every JSON reader keeps exact.
-const MAX_SEQUENCE: u64 = (1 << 53) - 1;
 /// Reports that wait to be written. More than that is a store that does not keep up.
 const WAITING: usize = 1024;
 /// How long what this server counted waits to be written down.
@@ -106,9 +107,6 @@ pub(super) async fn report(
 ) -> Result<Json<Recorded>, ApiError> {
     if !poll::is_name(&report.verifier) {
         return Err(ApiError::field("verifier", poll::NAME_RULE));
-    }
-    if report.sequence > MAX_SEQUENCE {
-        return Err(ApiError::field("sequence", "is at most 9007199254740991"));
     }
     let usage = report.keys.iter().map(|used| gracekey_store::Usage {
         key_id: used.key_id,

@@ -97,12 +97,27 @@ async fn a_burst_of_changes_is_not_a_burst_of_transfers() {
     let running = Running::start(|_| {}).await;
     until(&running, 2).await;
     let before = running.metric("gracekey_feed_renders_total").await;
+    let begun = tokio::time::Instant::now();
     for number in 0..200 {
         add_client(&running.store, &format!("c{number}"), &[]).await;
     }
     until(&running, 202).await;
     let renders = running.metric("gracekey_feed_renders_total").await - before;
-    assert!((1.0..100.0).contains(&renders), "{renders} renders of 200 changes");
+    // There is a rest of 50 ms after each, so that this holds however slow the machine is.
+    let most = begun.elapsed().as_secs_f64() / 0.05 + 2.0;
+    assert!(renders >= 1.0 && renders <= most, "{renders} renders of 200 changes, and not {most}");
+}
+
+/// What a verifier asks when somebody shows it a key that it does not know.
+#[tokio::test]
+async fn who_cannot_wait_gets_what_the_store_holds_at_this_moment() {
+    let running = Running::start(|_| {}).await;
+    let other = running.other_store().await;
+    for number in 3..13 {
+        add_client(&other, &format!("c{number}"), &[]).await;
+        let reply = running.ask(POLL, &[("cache-control", "max-age=0, No-Cache")]).await;
+        assert_eq!((reply.status, reply.json()["epoch"].as_u64()), (200, Some(number)));
+    }
 }
 
 /// One that has polled another server holds more than this one knows: it gets nothing older.
