@@ -5,6 +5,7 @@ mod admin;
 mod answer;
 mod app;
 mod config;
+mod described;
 mod error;
 mod feed;
 mod first_start;

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use crate::actor;
 use crate::answer::{Answer, Secret};
 use crate::app::App;
+use crate::described::GraceSpan;
 use crate::error::{ApiError, ErrorBody};
 use crate::input::OptionalJson;
 use crate::telemetry::Rotations;
@@ -22,7 +23,7 @@ use crate::telemetry::Rotations;
 #[schema(as = RotateKey)]
 struct Wish {
     /// How long the old key goes on working, 24 hours by default, at most 30 days or what the server allows.
-    #[schema(value_type = Option<String>, example = "24h", pattern = "^[0-9]+[smhd]$")]
+    #[schema(value_type = Option<GraceSpan>)]
     grace: Option<Grace>,
 }
 

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 use crate::actor;
 use crate::answer::Answer;
 use crate::app::App;
+use crate::described::{ClientIdText, ScopeToken};
 use crate::error::{ApiError, ErrorBody};
 use crate::input::{self, ClientPath, Json, Parameters};
 
@@ -19,13 +20,13 @@ use crate::input::{self, ClientPath, Json, Parameters};
 #[schema(as = NewClient)]
 struct Wanted {
     /// What keys stand for.
-    #[schema(value_type = String, example = "acme_corp", max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$")]
+    #[schema(value_type = ClientIdText)]
     client_id: ClientId,
     /// What people call it; its id by default.
     #[schema(max_length = 200)]
     name: Option<String>,
     /// What its keys may do.
-    #[schema(value_type = Vec<String>, example = json!(["logs:write"]))]
+    #[schema(value_type = Vec<ScopeToken>)]
     #[serde(default)]
     scopes: Vec<Scope>,
     /// Whether its keys are denied from the start.
@@ -41,7 +42,7 @@ struct Update {
     /// Whether its keys are denied.
     disabled: Option<bool>,
     /// What its keys may do: all of it, not only what is new.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<ScopeToken>>)]
     scopes: Option<Vec<Scope>>,
 }
 
@@ -54,7 +55,7 @@ struct Shown {
     /// What people call it.
     name: String,
     /// What its keys may do.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ScopeToken>)]
     scopes: Vec<Scope>,
     /// Whether its keys are denied.
     disabled: bool,

@@ -9,6 +9,7 @@ use utoipa_axum::routes;
 use crate::actor;
 use crate::answer::Answer;
 use crate::app::App;
+use crate::described::Moment;
 use crate::error::{ApiError, ErrorBody};
 use crate::input::{Json, KeyPath};
 
@@ -18,7 +19,7 @@ use crate::input::{Json, KeyPath};
 #[schema(as = ExpireKey)]
 struct Wish {
     /// The moment at which it no longer works: in the future, and never later than it ends anyway.
-    #[schema(value_type = String, format = DateTime)]
+    #[schema(value_type = Moment)]
     at: Timestamp,
 }
 
@@ -48,7 +49,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     params(("key_id" = String, Path, min_length = 8, max_length = 8, pattern = "^[0-9A-Za-z]{8}$")),
     request_body = Wish, responses(
     (status = 200, description = "It ends then.", body = ExpiringKey),
-    (status = 409, description = "`never_later`: it ends before that moment anyway.", body = ErrorBody),
+    (status = 409, description = "`never_later`: it ends before that moment anyway. `expiry_passed`: that moment is not in the future; revoke it instead.", body = ErrorBody),
 ))]
 async fn expire(
     State(app): State<App>,

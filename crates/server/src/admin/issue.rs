@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 use crate::actor;
 use crate::answer::{Answer, Secret};
 use crate::app::App;
+use crate::described::{KeyPrefix, Moment, Span};
 use crate::error::{ApiError, ErrorBody};
 use crate::input::{CredentialPath, OptionalJson};
 use crate::rotation::was_lost;
@@ -20,13 +21,13 @@ use crate::rotation::was_lost;
 #[schema(as = IssueKey)]
 struct Wish {
     /// When it ends by itself; without it and without `expires_in`, never.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<Moment>)]
     expires_at: Option<Timestamp>,
-    /// After how long it ends by itself.
-    #[schema(value_type = Option<String>, example = "90d", pattern = "^[0-9]+[smhd]$")]
+    /// After how long it ends by itself. Of two ends the earlier counts.
+    #[schema(value_type = Option<Span>)]
     expires_in: Option<Seconds>,
     /// What it begins with; the server's prefix by default.
-    #[schema(value_type = Option<String>, example = "sk_live", pattern = "^[a-z0-9]+(_[a-z0-9]+)*$")]
+    #[schema(value_type = Option<KeyPrefix>)]
     prefix: Option<String>,
 }
 
@@ -66,7 +67,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     ),
     request_body(content = Option<Wish>, description = "May be left out."), responses(
     (status = 201, description = "The key, shown this once.", body = IssuedKey),
-    (status = 409, description = "`is_live`: the credential has a live key, which is rotated instead.", body = ErrorBody),
+    (status = 409, description = "`is_live`: the credential has a live key, which is rotated instead. `expiry_passed`: the expiry is not in the future.", body = ErrorBody),
 ))]
 async fn issue(
     State(app): State<App>,
@@ -75,7 +76,7 @@ async fn issue(
     OptionalJson(wish): OptionalJson<Wish>,
 ) -> Result<Answer<IssuedKey>, ApiError> {
     let now = app.now()?;
-    let expires_at = wish.expires_at(now)?;
+    let expires_at = wish.expires_at(now);
     let prefix = prefix(wish.prefix.as_deref())?;
     let prefix = prefix.as_ref().unwrap_or(&app.config.prefix);
     let (key, minted) = gracekey_store::mint(prefix, app.peppers.current())?;
@@ -95,12 +96,10 @@ pub(super) fn prefix(text: Option<&str>) -> Result<Option<Prefix>, ApiError> {
 }
 
 impl Wish {
-    fn expires_at(&self, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
-        match (self.expires_at, self.expires_in) {
-            (Some(_), Some(_)) => Err(ApiError::field("expires_in", "give either this or expires_at")),
-            (None, Some(span)) => Ok(Some(now.saturating_add(span.0.into()))),
-            (at, None) => Ok(at),
-        }
+    /// Of two ends the earlier counts.
+    fn expires_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let span_ends = self.expires_in.map(|span| now.saturating_add(span.0.into()));
+        self.expires_at.into_iter().chain(span_ends).min()
     }
 }
 

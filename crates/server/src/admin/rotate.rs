@@ -11,6 +11,7 @@ use super::issue::prefix;
 use crate::actor;
 use crate::answer::Answer;
 use crate::app::App;
+use crate::described::{GraceSpan, KeyPrefix};
 use crate::error::{ApiError, ErrorBody};
 use crate::input::{CredentialPath, OptionalJson};
 use crate::rotation::{Order, RotatedKey, rotate};
@@ -21,13 +22,13 @@ use crate::rotation::{Order, RotatedKey, rotate};
 #[schema(as = RotateCredential)]
 struct Wish {
     /// How long the old key goes on working, 24 hours by default, at most 30 days or what the server allows.
-    #[schema(value_type = Option<String>, example = "24h", pattern = "^[0-9]+[smhd]$")]
+    #[schema(value_type = Option<GraceSpan>)]
     grace: Option<Grace>,
     /// The key of the last rotation got lost on its way: another takes its place, and the window stays as it is.
     #[serde(default)]
     lost: bool,
     /// What the new key begins with; the server's prefix by default.
-    #[schema(value_type = Option<String>, example = "sk_live", pattern = "^[a-z0-9]+(_[a-z0-9]+)*$")]
+    #[schema(value_type = Option<KeyPrefix>)]
     prefix: Option<String>,
 }
 

@@ -53,7 +53,7 @@ impl From<LifecycleError> for ApiError {
             LifecycleError::TooManyLive { .. } => Self::conflict("too_many_live", text),
             LifecycleError::NeverLater { .. } => Self::conflict("never_later", text),
             LifecycleError::Taken { .. } => Self::conflict("taken", text),
-            LifecycleError::ExpiryPassed { .. } => Self::invalid(text),
+            LifecycleError::ExpiryPassed { .. } => Self::conflict("expiry_passed", text),
             _ => Self::conflict("exhausted", text),
         }
     }

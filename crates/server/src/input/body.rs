@@ -46,10 +46,13 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalJson<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let is_json = must_be_json(request.headers());
         let text = read(request, app.config.limits.body, app).await?;
-        if text.iter().all(u8::is_ascii_whitespace) {
+        if text.trim_ascii().is_empty() {
             return Ok(Self(T::default()));
         }
         is_json?;
+        if text.trim_ascii() == b"null" {
+            return Ok(Self(T::default()));
+        }
         json(&text).map(Self)
     }
 }

@@ -34,6 +34,7 @@ fn in_json_words(expected: &str) -> &str {
     match expected {
         "a sequence" => "an array",
         "a map" => "an object",
+        "u16" | "u64" => "a whole number",
         expected if expected.starts_with("struct ") => "an object",
         expected => expected,
     }

@@ -1,6 +1,9 @@
 //! The API's own document, held against the server that serves it.
 
+use std::path::Path;
+
 use crate::support::Running;
+use crate::support::folder::Folder;
 
 #[tokio::test]
 async fn the_document_names_every_endpoint() {
@@ -30,5 +33,42 @@ async fn the_document_names_every_endpoint() {
     ] {
         assert!(paths.contains(&path), "{path} is missing in {paths:?}");
     }
+    running.end().await;
+}
+
+/// How many requests schemathesis makes up for each operation. `GRACEKEY_SCHEMATHESIS_EXAMPLES=500` looks longer.
+const EXAMPLES: &str = "12";
+
+/// Every check of schemathesis, with an operator's key: every answer is one that the document names, bad data is refused
+/// and good data is taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_document_is_true() {
+    let running = Running::with(|config| config.limits.guesses_per_minute = u32::MAX).await;
+    running.issue("acme_corp").await;
+    running.issue("holders").await;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let program = root.join(".tools/venv/bin/schemathesis");
+    assert!(program.exists(), "schemathesis is missing and this test needs it: run scripts/tools.sh");
+    let folder = Folder::new("schemathesis");
+    let examples = std::env::var("GRACEKEY_SCHEMATHESIS_EXAMPLES").unwrap_or_else(|_| EXAMPLES.into());
+    let mut command = std::process::Command::new(program);
+    command
+        .args(["run", "--workers", "1", "--max-examples", &examples, "--request-timeout", "20"])
+        .args(["--generation-database", "none", "--no-color", "--warnings", "off", "--seed", "1"])
+        .args(["--continue-on-failure", "--max-failures", "20", "--no-shrink"])
+        .arg(format!("{}/openapi.json", running.http.base()))
+        .env("SCHEMATHESIS_HOOKS", "schemathesis_hooks")
+        .env("PYTHONPATH", folder.path())
+        .env("GRACEKEY_URL", running.http.base())
+        .env("GRACEKEY_ADMIN_KEY", &running.admin)
+        .current_dir(folder.path());
+    for (file, name) in [("schemathesis.py", "schemathesis_hooks.py"), ("schemathesis.toml", "schemathesis.toml")] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
+        std::fs::copy(file, folder.path().join(name)).unwrap();
+    }
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    println!("{said}");
     running.end().await;
 }
