@@ -208,7 +208,11 @@ fn a_request_beyond_all_measure() {
     let two = format!("Authorization: Bearer {key}\nAuthorization: Bearer {key}\n");
     let nul = format!("X-API-Key: {key}\0\n");
     let not_utf8 = [b"X-API-Key: ".as_slice(), key.as_bytes(), b"\xff\n"].concat();
-    let cases: [(&[u8], &str); 5] = [
+    let endless = format!("X-API-Key: {key}\nnonsense\n").repeat(200_000);
+    let curl = format!("curl {} http://localhost", "-H nonsense ".repeat(200_000));
+    let cases: [(&[u8], &str); 7] = [
+        (endless.as_bytes(), "more header lines, at which explain did not look"),
+        (curl.as_bytes(), "a -H without a colon between name and value"),
         (huge.as_bytes(), "a key has 8 to 512 bytes, and this has 1048576"),
         (forty.as_bytes(), "DENIED 400: ambiguous"),
         (two.as_bytes(), "DENIED 400: ambiguous"),

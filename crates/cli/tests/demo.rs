@@ -4,6 +4,9 @@
 #[path = "support/mod.rs"]
 mod support;
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use support::Sandbox;
 
 #[test]
@@ -23,6 +26,9 @@ fn a_bounded_demo_tells_the_whole_story() {
         "gracekey_auth_success_total{generation=\"previous\"}",
         "gracekey_auth_failures_total{reason=\"superseded\"}",
         "gracekey_previous_key_requests_total{client_id=\"acme_corp\"}",
+        "rotates that one by itself: POST /v2/auth/rotate-key",
+        "\n  HTTP/1.1 200 OK: hello acme_corp, this is key ",
+        ", generation 3\n",
         "every answer as it should be: not one 401 while the window was open.",
         "gracekey demo --listen",
     ] {
@@ -30,7 +36,7 @@ fn a_bounded_demo_tells_the_whole_story() {
     }
     assert!(!ran.stdout.contains('\u{1b}'), "no colours where no terminal is");
     assert!(!ran.stdout.contains("UNEXPECTED"));
-    assert!(ran.stdout.lines().count() <= 40, "it fits one screen");
+    assert!(ran.stdout.lines().count() <= 45, "it fits one screen");
     assert_eq!(ran.stderr, "");
 }
 
@@ -51,4 +57,22 @@ fn an_address_that_is_taken_is_said() {
     let address = taken.local_addr().unwrap().to_string();
     let ran = Sandbox::empty().run(&["demo", "--for", "5s", "--listen", &address]);
     ran.expect_code(1).expect_error(&format!("the demo can't listen on {address}"));
+}
+
+#[test]
+fn what_it_made_goes_when_it_is_ended() {
+    let sandbox = Sandbox::empty();
+    let mut command = sandbox.command(&["demo", "--listen", "127.0.0.1:0"]);
+    let mut demo =
+        command.env("TMPDIR", sandbox.folder()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap());
+    while !told.contains("explain --key-file key") {
+        assert!(lines.read_line(&mut told).unwrap() > 0, "{told}");
+    }
+    assert!(told.contains("It stays up until Ctrl-C."), "{told}");
+    assert_eq!(std::fs::read_dir(sandbox.folder()).unwrap().count(), 1, "its folder");
+    support::serving::signal("TERM", &demo);
+    assert_eq!(demo.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_dir(sandbox.folder()).unwrap().count(), 0, "its folder is gone");
 }

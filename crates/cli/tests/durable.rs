@@ -110,7 +110,7 @@ fn a_full_disk_changes_nothing() {
          cp gracekey.keyring.json ../before; (cat /dev/zero >filler) 2>/dev/null || true; \
          \"$GRACEKEY\" issue --client second && exit 9; \
          cmp gracekey.keyring.json ../before; rm filler; \
-         \"$GRACEKEY\" explain <key >/dev/null; \"$GRACEKEY\" issue --client second >/dev/null 2>&1; ls -a | grep new && exit 8; exit 0",
+         \"$GRACEKEY\" explain <key >/dev/null; \"$GRACEKEY\" issue --client second >key2 2>/dev/null; ls -a | grep new && exit 8; exit 0",
     )
     .expect_code(0);
     assert_eq!(ran.stdout, "", "no key is shown that was not stored");
@@ -136,6 +136,68 @@ fn a_key_that_nobody_reads_is_said_to_be_lost() {
     drop(reader);
     let ran: Ran = sandbox.command(&["issue", "--client", "acme_corp"]).stdout(writer).output().unwrap().into();
     ran.expect_code(1).expect_error("the key could not be printed").expect_error("gracekey revoke --key-id ");
+}
+
+/// A closed standard output is `/dev/null` by the time that it is written to, and the key would be gone.
+#[test]
+fn a_key_that_nobody_can_read_is_not_made() {
+    let sandbox = Sandbox::new();
+    sandbox.issue("acme_corp");
+    let before = fs::read(sandbox.keyring()).unwrap();
+    for verb in ["issue --client globex", "rotate --client acme_corp", "rotate --client acme_corp --json"] {
+        for to in [">&-", ">/dev/null"] {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("exec \"$GRACEKEY\" {verb} {to}")]).current_dir(sandbox.folder());
+            let ran = Ran::from(shell.env("GRACEKEY", env!("CARGO_BIN_EXE_gracekey")).output().unwrap());
+            ran.expect_code(1).expect_error("the new key would be lost; nothing was changed");
+        }
+    }
+    assert_eq!(fs::read(sandbox.keyring()).unwrap(), before);
+}
+
+#[test]
+fn eight_processes_at_once_lose_no_change_of_a_store() {
+    let sandbox = Sandbox::empty();
+    let store = "sqlite:gracekey.db";
+    sandbox.run(&["init", "--store", store]).expect_code(0);
+    thread::scope(|scope| {
+        let sandbox = &sandbox;
+        let work = |process| {
+            move || {
+                for number in 0..3 {
+                    let client = format!("client-{process}-{number}");
+                    sandbox.run(&["issue", "--store", store, "--client", &client]).expect_code(0);
+                }
+            }
+        };
+        let threads: Vec<_> = (0..8).map(|process| scope.spawn(work(process))).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    let listed = sandbox.run(&["list", "--store", store]).expect_code(0).stdout;
+    assert_eq!(listed.lines().count(), 25, "{listed}");
+}
+
+/// Whoever watches the file that an export goes to sees the old keyring or the new one.
+#[test]
+fn an_export_replaces_its_file_as_a_whole() {
+    let sandbox = Sandbox::new();
+    sandbox.issue("acme_corp");
+    let out = sandbox.path("out.json");
+    sandbox.run(&["export", "--out", "out.json"]).expect_code(0);
+    let first = fs::metadata(&out).unwrap();
+    sandbox.issue("globex");
+    sandbox.run(&["export", "--out", "out.json"]).expect_code(0);
+    assert_ne!(
+        std::os::unix::fs::MetadataExt::ino(&first),
+        std::os::unix::fs::MetadataExt::ino(&fs::metadata(&out).unwrap())
+    );
+    sandbox.run(&["check", "out.json"]).expect_code(0);
+    assert_eq!(sandbox.run(&["export"]).stdout, fs::read_to_string(&out).unwrap());
+    sandbox.run(&["export", "--out", "nowhere/out.json"]).expect_code(1).expect_error("it was left as it was");
+    let left = fs::read_dir(sandbox.folder())
+        .unwrap()
+        .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().ends_with(".new"));
+    assert_eq!(left.count(), 0);
 }
 
 #[test]

@@ -75,6 +75,9 @@ fn a_key_on_the_command_line_is_not_repeated() {
         &["list", "--keyring", key],
         &["explain", "--key-file", key],
         &["check", key],
+        &["list", "--store", key],
+        &["list", "--admin-key-file", key],
+        &["serve", "--admin-key-file", key],
         &["list", flag.as_str()],
     ] {
         let ran = sandbox.run(args).expect_code(2).expect_error("A key never goes on the command line");
@@ -99,4 +102,39 @@ fn a_bad_import_repeats_no_key() {
         let ran = sandbox.run_with(&["import"], text.as_bytes()).expect_code(1);
         assert_silent(&ran, &pieces, "import");
     }
+}
+
+/// Whatever is wrong with a store's address, its password is not repeated.
+#[test]
+fn an_address_that_fails_repeats_no_password() {
+    let sandbox = Sandbox::new();
+    let silent = |ran: Ran| {
+        assert!(matches!(ran.code, Some(1 | 2)), "{ran:?}");
+        assert!(!ran.stderr.contains("hunter2") && ran.stdout.is_empty(), "{ran:?}");
+    };
+    for address in [
+        "postgres://gracekey:hunter2@[::1/keys",
+        "mysql://root:hunter2@localhost/keys",
+        "https://admin:hunter2@localhost",
+        "https://localhost/?key=hunter2",
+    ] {
+        for verb in ["list", "init", "serve"] {
+            silent(sandbox.run(&[verb, "--store", address]));
+            silent(sandbox.command(&[verb]).env("GRACEKEY_STORE", address).output().unwrap().into());
+        }
+    }
+    // That nobody listens there is seen only after some seconds.
+    std::thread::scope(|scope| {
+        let (sandbox, silent) = (&sandbox, &silent);
+        for address in [
+            "postgres://gracekey:hunter2@127.0.0.1:1/keys",
+            "postgres://127.0.0.1:1/keys?user=gracekey&password=hunter2",
+        ] {
+            scope.spawn(move || silent(sandbox.run(&["list", "--store", address])));
+            scope.spawn(move || {
+                let mut command = sandbox.command(&["serve", "--listen", "127.0.0.1:0"]);
+                silent(command.env("GRACEKEY_STORE", address).output().unwrap().into());
+            });
+        }
+    });
 }

@@ -5,6 +5,7 @@ mod wire;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gracekey_core::{ApiKey, ClientId, CredentialName, Document, Keyring, Peppers, Revoke, SealedDocument};
 use hyper::Method;
@@ -29,6 +30,9 @@ pub(crate) struct Server {
 
 /// Rows of one page.
 const PAGE: usize = 1000;
+/// How often the feed is asked for a change that the server has, and how long is waited before that.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Server {
     const VARIABLE: &str = "GRACEKEY_ADMIN_KEY";
@@ -178,14 +182,14 @@ impl Server {
             )));
         }
         let peppers = self.pepper.read()?;
-        let sealed = self.parsed(&self.http.get_text("/v2/keyring")?)?;
+        let sealed = self.parsed(&self.newest()?)?;
         let document = sealed.open(&peppers).map_err(|error| self.bad(error))?;
         Ok((document, peppers))
     }
 
     /// With the pepper at hand the seal is checked; verifiers check it in any case.
     pub(super) fn sealed(&self) -> Result<String, Failure> {
-        let text = self.http.get_text("/v2/keyring")?;
+        let text = self.newest()?;
         let sealed = self.parsed(&text)?;
         if self.pepper.is_there() {
             let peppers = self.pepper.read()?;
@@ -193,6 +197,20 @@ impl Server {
             Keyring::new(&document, peppers).map_err(|error| self.bad(error))?;
         }
         String::from_utf8(text.to_vec()).map_err(|error| self.bad(error))
+    }
+
+    /// The keyring that verifiers get, with every change in it that was answered before. A change reaches the feed a moment
+    /// later than the server itself.
+    fn newest(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let wanted = self.epoch()?;
+        for _ in 1..ATTEMPTS {
+            let text = self.http.get_text("/v2/keyring")?;
+            if serde_json::from_slice::<wire::Ready>(&text).is_ok_and(|keyring| keyring.epoch >= wanted) {
+                return Ok(text);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        self.http.get_text("/v2/keyring")
     }
 
     pub(super) fn audit(&self, order: &AuditOrder) -> Result<AuditPage, Failure> {

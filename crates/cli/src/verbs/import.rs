@@ -42,12 +42,15 @@ impl Import {
         let (already_there, imported): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.already_there);
         let (taken, known) = (imported.len(), already_there.len());
         output.result(&said.join("\n"), &Shown { imported, already_there, epoch })?;
-        let taken = if taken == 1 {
-            "1 key was taken in and works".into()
-        } else {
-            format!("{taken} keys were taken in and work")
+        let taken = match taken {
+            1 => "1 key was taken in and works".to_owned(),
+            taken => format!("{taken} keys were taken in and work"),
         };
-        let known = if known == 0 { String::new() } else { format!(", {known} were there already") };
+        let known = match known {
+            0 => String::new(),
+            1 => ", 1 was there already".to_owned(),
+            known => format!(", {known} were there already"),
+        };
         output.note(&format!("{taken} as before{known}; delete the plain text, and rotate them one by one"));
         Ok(())
     }

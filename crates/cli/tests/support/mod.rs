@@ -1,6 +1,13 @@
 //! A folder with a pepper and a keyring, and the command in it.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+#[path = "../../../store/tests/suite/support/folder.rs"]
+mod folder;
+#[allow(unexpected_cfgs, clippy::expect_used, reason = "the store's own tests ask more of it")]
+#[path = "../../../store/tests/suite/support/postgres.rs"]
+pub(crate) mod postgres;
+pub(crate) mod serving;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -46,7 +53,10 @@ impl Sandbox {
     /// The command, in the folder, with nothing of ours in its environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gracekey"));
-        command.args(args).current_dir(self.folder.path()).env_remove("GRACEKEY_PEPPER").env_remove("GRACEKEY_KEYRING");
+        command.args(args).current_dir(self.folder.path());
+        for name in ["PEPPER", "KEYRING", "STORE", "ADMIN_KEY", "LISTEN"] {
+            command.env_remove(format!("GRACEKEY_{name}"));
+        }
         command
     }
 
@@ -87,4 +97,10 @@ impl From<Output> for Ran {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
+}
+
+/// Where the system has that program.
+pub(crate) fn found(program: &str) -> PathBuf {
+    let folders = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.exists()).unwrap()
 }

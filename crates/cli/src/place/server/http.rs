@@ -256,14 +256,8 @@ impl Http {
     }
 
     fn unreachable(&self, error: &hyper_util::client::legacy::Error, changes: bool) -> Failure {
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            let tls = cause.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
-            if let Some(tls) = tls {
-                return self.tls(tls);
-            }
-            source = cause.source();
+        if let Some(error) = tls(error) {
+            return self.tls(error);
         }
         let why = innermost(error);
         if error.is_connect() {
@@ -304,6 +298,15 @@ fn lost(changes: bool) -> &'static str {
         }
         false => "; try again",
     }
+}
+
+/// What TLS says, if the cause is there. An error of the system may hold it without naming it as its cause.
+fn tls<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    held.and_then(|held| tls(held)).or_else(|| error.source().and_then(tls))
 }
 
 /// The cause at the bottom, which says most.
