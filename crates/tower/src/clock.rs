@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gracekey_core::Timestamp;
 
@@ -43,6 +43,20 @@ impl Clock {
     }
 }
 
+#[cfg(feature = "feed")]
+impl Clock {
+    /// Milliseconds since 1970, 0 where they can't be told. A fake clock shows whole seconds.
+    pub(crate) fn unix_millis(&self) -> u64 {
+        match &self.0 {
+            Kind::System => system_since_1970().and_then(|since| u64::try_from(since.as_millis()).ok()).unwrap_or(0),
+            Kind::Fake(clock) => {
+                let seconds = clock.now().map_or(0, Timestamp::unix_seconds);
+                u64::try_from(seconds).unwrap_or(0).saturating_mul(1000)
+            }
+        }
+    }
+}
+
 impl From<FakeClock> for Clock {
     fn from(clock: FakeClock) -> Self {
         Self(Kind::Fake(clock))
@@ -50,10 +64,14 @@ impl From<FakeClock> for Clock {
 }
 
 #[inline]
-#[expect(clippy::disallowed_methods, reason = "this is the clock of the front end")]
 fn system_now() -> Option<Timestamp> {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Timestamp::from_unix_seconds(i64::try_from(since_1970.as_secs()).ok()?)
+    Timestamp::from_unix_seconds(i64::try_from(system_since_1970()?.as_secs()).ok()?)
+}
+
+#[inline]
+#[expect(clippy::disallowed_methods, reason = "this is the clock of the front end")]
+fn system_since_1970() -> Option<Duration> {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok()
 }
 
 // === impl FakeClock ===

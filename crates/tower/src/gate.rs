@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gracekey_core::{Denial, Grant, Held, Policy, Timestamp, Verdict, decide};
+use gracekey_core::{Denial, Grant, Held, Policy, Reason, Timestamp, Verdict, decide};
 use http::HeaderName;
 
 use crate::caller::{self, Admission};
@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::future::Passage;
 use crate::live::{LiveKeyring, Snapshot};
 use crate::metrics::{Metrics, Outcome, Tally};
+use crate::recheck::{Recheck, Wait};
 use crate::{events, request, response};
 
 /// The policy, the keyring, and what watches over their use.
@@ -30,6 +31,8 @@ pub(crate) struct Gate {
 pub(crate) enum Decided {
     Pass(Passage),
     Answer(Box<http::Response<Bytes>>),
+    /// It is decided once more when that is over.
+    Wait(Wait),
 }
 
 impl Gate {
@@ -48,6 +51,27 @@ impl Gate {
 
     #[inline]
     pub(crate) fn decide<B>(&self, request: &mut http::Request<B>) -> Decided {
+        match self.look(request, Self::first_refusal) {
+            Ok(passage) => Decided::Pass(passage),
+            Err(refused) => refused,
+        }
+    }
+
+    /// After a wait. A failure counts against its peer already, and nobody waits twice.
+    #[cold]
+    pub(crate) fn decide_again<B>(
+        &self,
+        request: &mut http::Request<B>,
+    ) -> Result<Passage, Box<http::Response<Bytes>>> {
+        self.look(request, |_, _, denial, _| self.answer(&denial))
+    }
+
+    #[inline]
+    fn look<B, R>(
+        &self,
+        request: &mut http::Request<B>,
+        refused: impl FnOnce(&Self, &http::Request<B>, Denial<'_>, Option<Timestamp>) -> R,
+    ) -> Result<Passage, R> {
         let now = self.clock.now();
         let snapshot = self.keys.snapshot();
         let confirmed_at = self.keys.confirmed_at();
@@ -55,8 +79,8 @@ impl Gate {
         self.metrics.keyring(now, held);
         let verdict = decide(&self.policy, held, &request::view(request), now);
         match verdict {
-            Verdict::Grant(grant) => Decided::Pass(self.pass(request, &grant, &snapshot, now)),
-            Verdict::Denial(denial) => Decided::Answer(self.answer(request, denial, now)),
+            Verdict::Grant(grant) => Ok(self.pass(request, &grant, &snapshot, now)),
+            Verdict::Denial(denial) => Err(refused(self, request, denial, now)),
         }
     }
 
@@ -69,7 +93,10 @@ impl Gate {
         now: Option<Timestamp>,
     ) -> Passage {
         request::edit(request, grant, &self.names);
-        let caller = grant.entry().zip(snapshot.as_ref()).map(|(entry, keyring)| (Arc::clone(keyring), entry.index()));
+        let caller = grant.entry().zip(snapshot.as_deref()).map(|(entry, ring)| {
+            ring.used(entry.index());
+            (Arc::clone(ring.keyring()), entry.index())
+        });
         let admission = Admission { policy: Arc::clone(&self.policy), now, enforced: grant.admitted().enforced };
         caller::note(request.extensions_mut(), admission, caller);
         let outcome = Outcome::of(grant);
@@ -82,16 +109,18 @@ impl Gate {
     }
 
     #[cold]
-    fn answer<B>(
-        &self,
-        request: &http::Request<B>,
-        denial: Denial<'_>,
-        now: Option<Timestamp>,
-    ) -> Box<http::Response<Bytes>> {
+    fn first_refusal<B>(&self, request: &http::Request<B>, denial: Denial<'_>, now: Option<Timestamp>) -> Decided {
         let denial = self.throttled(request, denial, now);
-        events::denied(&denial);
+        // The source may know the key by now.
+        let wait = if denial.reason() == Reason::Unknown { Recheck::ask(&self.keys) } else { None };
+        wait.map_or_else(|| Decided::Answer(self.answer(&denial)), Decided::Wait)
+    }
+
+    #[cold]
+    fn answer(&self, denial: &Denial<'_>) -> Box<http::Response<Bytes>> {
+        events::denied(denial);
         drop(Tally::new(&self.metrics, Outcome::Denied(denial.reason())));
-        Box::new(response::answer(&denial))
+        Box::new(response::answer(denial))
     }
 
     #[cfg(feature = "throttle")]

@@ -7,6 +7,7 @@ mod events;
 mod extract;
 mod future;
 mod gate;
+mod held;
 mod layer;
 mod live;
 mod metrics;
@@ -14,6 +15,7 @@ mod pepper;
 mod recheck;
 mod request;
 mod response;
+mod ring;
 mod scopes;
 mod service;
 #[cfg(any(feature = "feed", feature = "file"))]
@@ -26,6 +28,7 @@ pub use clock::{Clock, FakeClock};
 #[cfg(feature = "axum")]
 pub use extract::CallerRejection;
 pub use future::ResponseFuture;
+pub use held::GracekeyFuture;
 pub use layer::GracekeyLayer;
 pub use live::LiveKeyring;
 pub use pepper::{PepperSourceError, pepper_from_env, pepper_from_file};

@@ -1,13 +1,17 @@
 //! A keyring that is replaced while requests are decided with it.
 
+#[cfg(feature = "feed")]
+mod uses;
+
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwapOption, Guard};
 use gracekey_core::{DocumentError, Keyring, Timestamp};
 
 use crate::clock::Clock;
 use crate::recheck::Recheck;
+use crate::ring::Ring;
 
 /// The keyring that requests are decided with, which its source replaces under load.
 ///
@@ -19,17 +23,25 @@ pub struct LiveKeyring {
 }
 
 struct Shared {
-    keyring: ArcSwapOption<Keyring>,
+    ring: ArcSwapOption<Ring>,
     /// Unix seconds, [`Timestamp::MIN`] when it was never confirmed or the clock could not be read.
     confirmed_at: AtomicI64,
     /// Those who replace take turns; those who read never wait.
-    replacing: Mutex<()>,
+    replacing: Mutex<Replacing>,
     recheck: Recheck,
     clock: Clock,
 }
 
+#[derive(Default)]
+struct Replacing {
+    /// Somebody wants to know how often keys are used.
+    counting: bool,
+    /// Rings that were replaced, and whose counts were not handed out since.
+    replaced: Vec<Arc<Ring>>,
+}
+
 /// What one request sees.
-pub(crate) type Snapshot = Guard<Option<Arc<Keyring>>>;
+pub(crate) type Snapshot = Guard<Option<Arc<Ring>>>;
 
 impl LiveKeyring {
     /// Holds no keyring yet: every request with a key is answered with `unavailable`.
@@ -48,9 +60,9 @@ impl LiveKeyring {
     #[must_use]
     pub fn with_clock(keyring: Option<Keyring>, clock: impl Into<Clock>) -> Self {
         let shared = Shared {
-            keyring: ArcSwapOption::new(keyring.map(Arc::new)),
+            ring: ArcSwapOption::new(keyring.map(|keyring| Arc::new(Ring::new(Arc::new(keyring))))),
             confirmed_at: AtomicI64::new(Timestamp::MIN.unix_seconds()),
-            replacing: Mutex::new(()),
+            replacing: Mutex::default(),
             recheck: Recheck::default(),
             clock: clock.into(),
         };
@@ -64,11 +76,11 @@ impl LiveKeyring {
     /// # Errors
     /// [`DocumentError::OlderEpoch`] and [`DocumentError::SameEpoch`]; the held keyring stays.
     pub fn replace(&self, keyring: Keyring) -> Result<(), DocumentError> {
-        let _turn = self.shared.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = self.shared.keyring.load().as_deref() {
+        let mut turn = self.replacing();
+        if let Some(held) = self.snapshot().as_deref() {
             keyring.check_follows(held)?;
         }
-        self.shared.keyring.store(Some(Arc::new(keyring)));
+        self.put(&mut turn, Arc::new(keyring));
         self.confirm();
         Ok(())
     }
@@ -82,13 +94,13 @@ impl LiveKeyring {
     /// The epoch of the held keyring.
     #[must_use]
     pub fn epoch(&self) -> Option<u64> {
-        self.snapshot().as_deref().map(Keyring::epoch)
+        self.snapshot().as_deref().map(|ring| ring.epoch())
     }
 
     /// The held keyring.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Keyring>> {
-        self.shared.keyring.load_full()
+        self.snapshot().as_deref().map(|ring| Arc::clone(ring.keyring()))
     }
 
     /// When its source last confirmed it; year 0 when that is not known.
@@ -100,7 +112,17 @@ impl LiveKeyring {
 
     #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.shared.keyring.load()
+        self.shared.ring.load()
+    }
+
+    fn put(&self, turn: &mut Replacing, keyring: Arc<Keyring>) {
+        let ring = if turn.counting { Ring::counting(keyring) } else { Ring::new(keyring) };
+        let replaced = self.shared.ring.swap(Some(Arc::new(ring)));
+        turn.replaced.extend(replaced.filter(|ring| turn.counting && ring.is_counting()));
+    }
+
+    fn replacing(&self) -> MutexGuard<'_, Replacing> {
+        self.shared.replacing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn recheck(&self) -> &Recheck {
@@ -115,7 +137,7 @@ impl LiveKeyring {
 impl std::fmt::Debug for LiveKeyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LiveKeyring")
-            .field("keyring", &self.snapshot().as_deref())
+            .field("keyring", &self.current())
             .field("confirmed_at", &self.confirmed_at())
             .finish_non_exhaustive()
     }

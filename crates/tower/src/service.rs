@@ -9,11 +9,14 @@ use tower_service::Service;
 
 use crate::future::ResponseFuture;
 use crate::gate::{Decided, Gate};
+use crate::held::GracekeyFuture;
 use crate::response::ResponseBody;
 
 /// A service behind a [`GracekeyLayer`](crate::GracekeyLayer).
 ///
-/// A request that is denied never reaches the inner service, which then stays ready for the next one.
+/// A request that is denied never reaches the inner service, which then stays ready for the next one. Where a feed is
+/// followed, a request with an unknown key may wait for news of it, and takes the service that is ready along: that is
+/// why the inner service must be `Clone`.
 #[derive(Clone)]
 pub struct Gracekey<S> {
     inner: S,
@@ -34,12 +37,12 @@ impl<S> Gracekey<S> {
 
 impl<S, RequestBody, InnerBody> Service<http::Request<RequestBody>> for Gracekey<S>
 where
-    S: Service<http::Request<RequestBody>, Response = http::Response<InnerBody>>,
+    S: Service<http::Request<RequestBody>, Response = http::Response<InnerBody>> + Clone,
     InnerBody: Body<Data: From<Bytes>>,
 {
     type Response = http::Response<ResponseBody<InnerBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = GracekeyFuture<S::Future, S, RequestBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -48,8 +51,16 @@ where
     #[inline]
     fn call(&mut self, mut request: http::Request<RequestBody>) -> Self::Future {
         match self.gate.decide(&mut request) {
-            Decided::Pass(passage) => ResponseFuture::inner(self.inner.call(request), Some(passage)),
-            Decided::Answer(answer) => ResponseFuture::answer(answer),
+            Decided::Pass(passage) => {
+                GracekeyFuture::decided(ResponseFuture::inner(self.inner.call(request), Some(passage)))
+            }
+            Decided::Answer(answer) => GracekeyFuture::decided(ResponseFuture::answer(answer)),
+            Decided::Wait(wait) => {
+                // The one that was asked whether it is ready must be the one that is called.
+                let next = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, next);
+                GracekeyFuture::held(wait, Arc::clone(&self.gate), request, ready)
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod follower;
 mod following;
 mod http_client;
 mod inflate;
+mod usage;
 mod verifier;
 
 pub use error::FeedError;
@@ -25,8 +26,8 @@ use verifier::VerifierName;
 
 /// The keyring of a running `gracekey serve`, followed by long-polling: a change is here as soon as the server has it.
 ///
-/// What is followed is the sealed document, so whoever stands between server and verifier can hold it back but neither
-/// change it nor take it back to an older epoch.
+/// What is followed is the sealed document. Whoever stands between server and verifier can hold it back, but can neither
+/// change it nor take a verifier back to an older epoch than it holds.
 #[derive(Clone)]
 pub struct KeyringFeed {
     address: Address,
@@ -37,10 +38,13 @@ pub struct KeyringFeed {
     wait: Duration,
     deadline: Duration,
     recheck_every: Duration,
+    usage_every: Option<Duration>,
     max_bytes: u64,
 }
 
 impl KeyringFeed {
+    const USAGE_EVERY: Duration = Duration::from_secs(10);
+
     /// The feed of a server, by the server's URL like `https://keys.example.com` (behind a proxy also with a path, under
     /// which the server's own paths begin), and the peppers that its keyring is made with.
     ///
@@ -56,6 +60,7 @@ impl KeyringFeed {
             wait: Duration::from_secs(30),
             deadline: Duration::from_secs(30),
             recheck_every: Duration::from_secs(1),
+            usage_every: Some(Self::USAGE_EVERY),
             max_bytes: 256 << 20,
         })
     }
@@ -108,6 +113,21 @@ impl KeyringFeed {
     #[must_use]
     pub fn recheck_every(mut self, interval: Duration) -> Self {
         self.recheck_every = interval;
+        self
+    }
+
+    /// Whether the server is told how often each key is used, on by default: that is how it knows who still uses an old
+    /// key. Uses are counted in memory, and no request waits for a report.
+    #[must_use]
+    pub fn usage(mut self, reported: bool) -> Self {
+        self.usage_every = reported.then_some(self.usage_every.unwrap_or(Self::USAGE_EVERY));
+        self
+    }
+
+    /// How often the server is told, every 10 seconds by default. That is also how exact its `last_used` is.
+    #[must_use]
+    pub fn usage_every(mut self, interval: Duration) -> Self {
+        self.usage_every = Some(interval);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,8 +37,10 @@ pub(crate) struct Shared {
     pub(crate) instead: Mutex<Option<(u16, &'static str)>>,
     pub(crate) asked: Mutex<Vec<HeaderMap>>,
     pub(crate) reports: Mutex<Vec<serde_json::Value>>,
-    /// Reports are taken, but the answer is lost.
-    pub(crate) lose_answers: Mutex<bool>,
+    /// What waits for news is not told of them, as if the news were on their way.
+    pub(crate) slow_news: AtomicBool,
+    /// What does not wait is never answered, nor is a report, which is taken all the same.
+    pub(crate) lose_answers: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -60,7 +63,8 @@ impl Server {
             instead: Mutex::default(),
             asked: Mutex::default(),
             reports: Mutex::default(),
-            lose_answers: Mutex::default(),
+            slow_news: AtomicBool::default(),
+            lose_answers: AtomicBool::default(),
         };
         Self::listen(([127, 0, 0, 1], 0).into(), Arc::new(shared)).await
     }
@@ -126,6 +130,12 @@ impl Server {
         self.shared.asked.lock().unwrap().len()
     }
 
+    /// How often without a wait, but for the first time.
+    pub(crate) fn rechecked(&self) -> usize {
+        let asked = self.shared.asked.lock().unwrap();
+        asked.iter().filter(|headers| headers.contains_key("if-none-match") && !headers.contains_key("prefer")).count()
+    }
+
     /// The last question.
     pub(crate) fn last(&self, header: &str) -> Option<String> {
         let asked = self.shared.asked.lock().unwrap();
@@ -147,6 +157,13 @@ async fn keyring(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> impl 
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
     let wait = text("prefer").map(|prefer| prefer.strip_prefix("wait=").unwrap().parse().unwrap());
     let held = text("if-none-match").map(str::to_owned);
+    if wait.is_none() && held.is_some() && shared.lose_answers.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+    if wait.is_some() && held.is_some() && shared.slow_news.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_secs(wait.unwrap_or(0))).await;
+        return (StatusCode::NOT_MODIFIED, [("etag", held.unwrap_or_default())]).into_response();
+    }
     let mut edition = shared.edition.subscribe();
     let newer = edition.wait_for(|edition| edition.as_ref().is_some_and(|edition| Some(&edition.tag) != held.as_ref()));
     let wait = if held.is_some() { Duration::from_secs(wait.unwrap_or(0)) } else { Duration::ZERO };
@@ -173,7 +190,7 @@ async fn usage(
         return refusal.into_response();
     }
     shared.reports.lock().unwrap().push(report);
-    if *shared.lose_answers.lock().unwrap() {
+    if shared.lose_answers.load(Ordering::Relaxed) {
         std::future::pending::<()>().await;
     }
     Json(serde_json::json!({"known": 1})).into_response()

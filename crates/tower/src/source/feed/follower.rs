@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::back_off::{BackOff, Jitter};
 use super::http_client::Server;
 use super::inflate::{InflateError, inflate};
+use super::usage::Usage;
 use super::{FeedError, KeyringFeed};
 use crate::live::LiveKeyring;
 
@@ -22,6 +23,8 @@ use crate::live::LiveKeyring;
 pub(super) struct Follower {
     pub(super) server: Server,
     pub(super) live: LiveKeyring,
+    pub(super) usage: Mutex<Usage>,
+    verifier: String,
     peppers: Arc<Peppers>,
     wait: Duration,
     recheck_every: Duration,
@@ -56,11 +59,15 @@ impl Follower {
     const PACE: Duration = Duration::from_secs(1);
     /// Nor one that has news all the time.
     const BREATH: Duration = Duration::from_millis(25);
+    /// A longer entity tag is not sent back.
+    const LONGEST_TAG: usize = 256;
 
     pub(super) fn new(feed: &KeyringFeed, live: LiveKeyring) -> Result<Self, FeedError> {
         Ok(Self {
             server: Server::new(feed)?,
             live,
+            usage: Mutex::default(),
+            verifier: feed.verifier.as_str().into(),
             peppers: Arc::clone(&feed.peppers),
             wait: feed.wait,
             recheck_every: feed.recheck_every,
@@ -73,6 +80,10 @@ impl Follower {
 
     pub(super) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
+    }
+
+    pub(super) fn verifier(&self) -> &str {
+        &self.verifier
     }
 
     /// Asks again and again, and lets the server wait with its answer.
@@ -134,7 +145,7 @@ impl Follower {
         }
         // Unknown keys may be in it.
         let taking = self.live.recheck().taking();
-        let mut take = pin!(self.take(answer));
+        let mut take = pin!(self.take(answer, held.as_ref()));
         match timeout(Self::PATIENCE, &mut take).await {
             Ok(taken) => taken,
             Err(_) => {
@@ -145,15 +156,16 @@ impl Follower {
     }
 
     /// Takes the keyring of an answer. One at a time: of two questions that were answered alike, the first takes it.
-    async fn take<B>(&self, answer: Response<B>) -> Result<News, FeedError>
+    async fn take<B>(&self, answer: Response<B>, asked_with: Option<&HeaderValue>) -> Result<News, FeedError>
     where
         B: Body<Data = Bytes, Error: std::error::Error + 'static> + Unpin,
     {
-        let tag = answer.headers().get(ETAG).cloned();
+        let tag = answer.headers().get(ETAG).filter(|tag| tag.len() <= Self::LONGEST_TAG).cloned();
         let mut held = self.held.lock().await;
         if tag.is_some() && tag == *held {
             self.live.confirm();
-            return Ok(News::Nothing);
+            // The other question took it, or the server does not care what is held already.
+            return Ok(if tag.as_ref() == asked_with { News::Nothing } else { News::Taken });
         }
         let gzip = match answer.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
             None | Some(b"identity") => false,

@@ -8,14 +8,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::follower::{Follower, Progress};
-use super::{FeedError, KeyringFeed};
+use super::{FeedError, KeyringFeed, usage};
 use crate::live::LiveKeyring;
 
 /// Keeps a [`LiveKeyring`] as new as a server's. Dropping it ends that.
 #[must_use = "dropping it ends the following"]
 pub struct Following {
-    server: String,
-    live: LiveKeyring,
+    follower: Arc<Follower>,
     progress: watch::Receiver<Progress>,
     tasks: JoinSet<()>,
 }
@@ -30,8 +29,12 @@ impl Following {
         let mut tasks = JoinSet::new();
         tasks.spawn_on(Arc::clone(&follower).poll(), &runtime);
         tasks.spawn_on(Arc::clone(&follower).recheck(), &runtime);
-        let server = follower.server.shown().into();
-        Ok(Self { server, live: live.clone(), progress: follower.progress(), tasks })
+        live.count_uses(feed.usage_every.is_some());
+        if let Some(every) = feed.usage_every {
+            tasks.spawn_on(usage::report(Arc::clone(&follower), every), &runtime);
+        }
+        let progress = follower.progress();
+        Ok(Self { follower, progress, tasks })
     }
 
     /// Waits until the first keyring of this feed is there, but no longer than `within`, and returns its epoch.
@@ -44,8 +47,15 @@ impl Following {
         let epoch = taken.ok().and_then(Result::ok).and_then(|progress| progress.epoch);
         epoch.ok_or_else(|| {
             let why = self.progress.borrow().error.clone();
-            why.unwrap_or_else(|| FeedError::Late { server: self.server.clone(), after: within })
+            why.unwrap_or_else(|| FeedError::Late { server: self.follower.server.shown().into(), after: within })
         })
+    }
+
+    /// Ends the following, and reports how often keys were used since the last report. Call it when no request is left:
+    /// what was counted and not reported by then is lost where a `Following` is only dropped.
+    pub async fn end(mut self) {
+        self.tasks.shutdown().await;
+        self.follower.usage.lock().await.flush(&self.follower).await;
     }
 
     /// Why the server gave nothing when it was last asked; `None` while all is well.
@@ -58,12 +68,13 @@ impl Following {
 impl Drop for Following {
     fn drop(&mut self) {
         self.tasks.abort_all();
-        self.live.recheck().detach();
+        self.follower.live.recheck().detach();
+        self.follower.live.count_uses(false);
     }
 }
 
 impl fmt::Debug for Following {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Following").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Following").field("server", &self.follower.server.shown()).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,107 @@
+//! A request that waits for news of its key, and the response in the making that may be one.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use gracekey_core::Reason;
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::future::ResponseFuture;
+use crate::gate::Gate;
+use crate::metrics::{Outcome, Tally};
+use crate::recheck::Wait;
+use crate::response::ResponseBody;
+
+pin_project! {
+    /// The response of [`Gracekey`](crate::Gracekey): it is in the making from the start, or as soon as the key of the
+    /// request is known.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct GracekeyFuture<F, S, B> {
+        #[pin]
+        kind: Kind<F, S, B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjection]
+    enum Kind<F, S, B> {
+        Decided { #[pin] future: ResponseFuture<F> },
+        // Apart, since it is larger than any other, and every request that passes would carry its room.
+        Held { held: Box<Held<S, B>> },
+    }
+}
+
+/// All that it takes to decide once more.
+pub(crate) struct Held<S, B> {
+    wait: Wait,
+    gate: Arc<Gate>,
+    /// What is left to be decided: the request, and the service that is ready for it.
+    rest: Option<(http::Request<B>, S)>,
+}
+
+impl<F, S, B> GracekeyFuture<F, S, B> {
+    #[inline]
+    pub(crate) fn decided(future: ResponseFuture<F>) -> Self {
+        Self { kind: Kind::Decided { future } }
+    }
+
+    #[cold]
+    pub(crate) fn held(wait: Wait, gate: Arc<Gate>, request: http::Request<B>, ready: S) -> Self {
+        Self { kind: Kind::Held { held: Box::new(Held { wait, gate, rest: Some((request, ready)) }) } }
+    }
+}
+
+impl<S, B> Held<S, B> {
+    #[cold]
+    fn poll<InnerBody>(&mut self, cx: &Context<'_>) -> Poll<ResponseFuture<S::Future>>
+    where
+        S: Service<http::Request<B>, Response = http::Response<InnerBody>>,
+    {
+        ready!(self.wait.poll(cx));
+        // Polled again after it was ready: nothing will ever come.
+        let Some((mut request, mut inner)) = self.rest.take() else { return Poll::Pending };
+        Poll::Ready(match self.gate.decide_again(&mut request) {
+            Ok(passage) => ResponseFuture::inner(inner.call(request), Some(passage)),
+            Err(answer) => ResponseFuture::answer(answer),
+        })
+    }
+}
+
+/// A request whose caller went away while it waited counts, too.
+impl<S, B> Drop for Held<S, B> {
+    fn drop(&mut self) {
+        if self.rest.is_some() {
+            drop(Tally::new(&self.gate.metrics, Outcome::Denied(Reason::Unknown)));
+        }
+    }
+}
+
+impl<F, S, B, InnerBody> Future for GracekeyFuture<F, S, B>
+where
+    F: Future<Output = Result<http::Response<InnerBody>, S::Error>>,
+    S: Service<http::Request<B>, Response = http::Response<InnerBody>, Future = F>,
+    InnerBody: Body<Data: From<Bytes>>,
+{
+    type Output = Result<http::Response<ResponseBody<InnerBody>>, S::Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let future = match self.as_mut().project().kind.project() {
+                KindProjection::Decided { future } => return future.poll(cx),
+                KindProjection::Held { held } => ready!(held.poll(cx)),
+            };
+            self.as_mut().project().kind.set(Kind::Decided { future });
+        }
+    }
+}
+
+impl<F, S, B> std::fmt::Debug for GracekeyFuture<F, S, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GracekeyFuture").finish_non_exhaustive()
+    }
+}
