@@ -1,11 +1,13 @@
 //! The keyring: the immutable set of clients and generations that one verifier holds at one moment.
 
+mod bucket;
 mod build;
 mod entry;
 mod opening;
 mod record;
 mod table;
 
+pub use bucket::{Buckets, Sought};
 pub use entry::Entry;
 pub use opening::Opening;
 

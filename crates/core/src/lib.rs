@@ -28,7 +28,7 @@ pub use decide::{Admitted, Held, decide, decide_scopes};
 pub use digest::{Digest, DigestError};
 pub use document::{Client, Document, DocumentError, End, Generation, SealedDocument};
 pub use key::{ApiKey, KeyError, KeyId, KeyIdError, MintError, Prefix, PrefixError, Shape};
-pub use keyring::{Entry, Keyring, Opening};
+pub use keyring::{Buckets, Entry, Keyring, Opening, Sought};
 pub use lifecycle::{Credential, Grace, GraceError, LifecycleError, Minted, Revoke, Rotation};
 pub use names::{ClientId, CredentialName, FieldName, Method, NameError, ParameterName, Scheme, Scope};
 pub use pepper::{Pepper, PepperError, PepperId, Peppers};

@@ -1,3 +1,4 @@
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::record::Record;
@@ -5,6 +6,7 @@ use super::{ClientRow, CredentialRow, Keyring};
 use crate::document::End;
 use crate::key::KeyId;
 use crate::names::Scope;
+use crate::secret::Words;
 use crate::time::Timestamp;
 
 /// One generation in a keyring, with its credential and its client.
@@ -90,6 +92,16 @@ impl<'k> Entry<'k> {
     #[must_use]
     pub fn is_superseded(self, now: Timestamp) -> bool {
         self.superseded_at().is_some_and(|at| at <= now)
+    }
+
+    pub(super) fn words(self) -> Option<&'k Words> {
+        self.record().map(|record| &record.digest)
+    }
+
+    pub(super) fn write_record(self, bytes: &mut Vec<u8>) {
+        if let Some(record) = self.record() {
+            record.write(bytes);
+        }
     }
 
     fn record(self) -> Option<&'k Record> {

@@ -1,3 +1,6 @@
+use alloc::vec::Vec;
+
+use super::bucket::Cursor;
 use crate::document::{End, Generation};
 use crate::key::KeyId;
 use crate::secret::Words;
@@ -20,6 +23,9 @@ const _: () = assert!(size_of::<Record>() == 64);
 /// number for "never".
 const BITS: u32 = 42;
 const NEVER: u64 = (1 << BITS) - 1;
+
+/// What each of the three moments is where the document has none.
+const UNSET: [(u32, u64); 3] = [(0, 0), (1, NEVER), (2, NEVER)];
 
 const DISABLED: u32 = 1 << 24;
 const REVOKED: u32 = 1 << 25;
@@ -45,6 +51,31 @@ impl Record {
             credential,
             number: generation.generation | flags | if disabled { DISABLED } else { 0 },
         }
+    }
+
+    /// Writes all but the digest and the credential, in as few bytes as the moments need.
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        let moments = UNSET.map(|(which, unset)| (self.moment(which), unset));
+        let set = moments.iter().rev().fold(0, |set, (moment, unset)| set << 1 | u8::from(moment != unset));
+        bytes.push(set);
+        bytes.extend_from_slice(&self.number.to_ne_bytes());
+        bytes.extend_from_slice(self.key_id.as_str().as_bytes());
+        for (moment, _) in moments.iter().filter(|(moment, unset)| moment != unset) {
+            bytes.extend_from_slice(&moment.to_ne_bytes());
+        }
+    }
+
+    /// Reads what [`Self::write`] wrote.
+    pub(super) fn read(bytes: &mut Cursor<'_>, digest: Words) -> Option<Self> {
+        let [set] = bytes.chunk()?;
+        let number = u32::from_ne_bytes(bytes.chunk()?);
+        let key_id = KeyId::from_bytes(bytes.chunk()?)?;
+        let mut moments = 0;
+        for (which, unset) in UNSET {
+            let moment = if set >> which & 1 == 1 { u64::from_ne_bytes(bytes.chunk()?) } else { unset };
+            moments |= u128::from(moment & NEVER) << (which * BITS);
+        }
+        Some(Self { digest, moments, key_id, credential: 0, number })
     }
 
     /// What a probe reads where no record is.

@@ -60,6 +60,12 @@ impl Table {
         Err(TableError::NotUniform)
     }
 
+    /// The table of one record, which is the one place for every digest.
+    pub(super) fn of_one(record: Record) -> Self {
+        let len = usize::from(!record.is_filler());
+        Self { pilots: vec![0], records: vec![record], len }
+    }
+
     /// The index of the record with that digest.
     #[inline]
     pub(super) fn find(&self, digest: &Words) -> Option<u32> {
@@ -220,7 +226,7 @@ fn place_of(digest: &Words, pilot: u16, places: usize) -> usize {
 
 /// Spreads a word over `count` without a division: the high half of their product.
 #[inline]
-fn spread(word: u64, count: usize) -> usize {
+pub(super) fn spread(word: u64, count: usize) -> usize {
     let product = u128::from(word) * (count as u128);
     usize::try_from(product >> 64).unwrap_or(0)
 }
