@@ -1,18 +1,24 @@
 //! The server-side secret and what is derived from it.
 
-use alloc::string::{String, ToString};
+mod error;
+mod id;
+mod prepared;
+
+pub use error::PepperError;
+pub use id::PepperId;
+pub(crate) use prepared::SealState;
+
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
 use base64ct::{Base64, Base64Unpadded, Encoding};
-use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::digest::Digest;
-use crate::secret::{self, Words};
+use crate::secret::Words;
+use prepared::Prepared;
 
 /// The server-side HMAC secret, at least 32 bytes, with an id that tells it from its successor.
 ///
@@ -30,17 +36,6 @@ pub struct Peppers {
     previous: Option<Pepper>,
 }
 
-/// The public name of a pepper: 1 to 16 of `a-z`, `0-9`, `-`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PepperId {
-    text: [u8; PepperId::MAX],
-    len: u8,
-}
-
-/// An HMAC-SHA256 state that already holds its key: made once per pepper, cloned per use.
-#[derive(Clone)]
-struct Prepared(Hmac<Sha256>);
-
 // === impl Pepper ===
 
 impl Pepper {
@@ -56,12 +51,7 @@ impl Pepper {
             return Err(PepperError::TooShort { bytes: secret.len() });
         }
         let root = Prepared::new(secret)?;
-        let subkey = |label: &[u8]| {
-            let mut hmac = root.0.clone();
-            hmac.update(label);
-            Prepared::subkey(&Zeroizing::new(hmac.finalize().into_bytes().into()))
-        };
-        Ok(Self { id, digests: subkey(b"gracekey/1 digest"), seals: subkey(b"gracekey/1 seal") })
+        Ok(Self { id, digests: root.derive(b"gracekey/1 digest"), seals: root.derive(b"gracekey/1 seal") })
     }
 
     /// The public name of this pepper.
@@ -83,7 +73,7 @@ impl Pepper {
 
     /// Starts an HMAC-SHA256 with the seal subkey.
     pub(crate) fn seal_state(&self) -> SealState {
-        SealState { id: self.id, hmac: self.seals.0.clone() }
+        self.seals.seal(self.id)
     }
 
     fn parse(text: &str) -> Result<Self, PepperError> {
@@ -179,147 +169,6 @@ impl fmt::Debug for Peppers {
         f.debug_list().entries(self.iter()).finish()
     }
 }
-
-// === impl Prepared ===
-
-impl Prepared {
-    fn new(secret: &[u8]) -> Result<Self, PepperError> {
-        Hmac::<Sha256>::new_from_slice(secret).map(Self).map_err(|_| PepperError::NotBase64)
-    }
-
-    /// Of a key of 32 bytes, which needs no hashing of its own: it is padded to a block.
-    fn subkey(key: &[u8; 32]) -> Self {
-        let mut block = Zeroizing::new([0_u8; 64]);
-        for (to, from) in block.iter_mut().zip(key) {
-            *to = *from;
-        }
-        let key: &hmac::digest::array::Array<u8, _> = (&*block).into();
-        Self(Hmac::<Sha256>::new(key))
-    }
-
-    #[inline]
-    fn of(&self, message: &[u8]) -> Words {
-        let mut hmac = self.0.clone();
-        hmac.update(message);
-        secret::words(&hmac.finalize().into_bytes().into())
-    }
-}
-
-/// A seal in the making.
-pub(crate) struct SealState {
-    id: PepperId,
-    hmac: Hmac<Sha256>,
-}
-
-impl SealState {
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.hmac.update(bytes);
-    }
-
-    pub(crate) fn finish(self) -> Digest {
-        Digest::new(self.id, secret::words(&self.hmac.finalize().into_bytes().into()))
-    }
-}
-
-// === impl PepperId ===
-
-impl PepperId {
-    const MAX: usize = 16;
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.text.get(..usize::from(self.len)).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
-    }
-}
-
-impl FromStr for PepperId {
-    type Err = PepperError;
-
-    fn from_str(text: &str) -> Result<Self, PepperError> {
-        let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if text.is_empty() || text.len() > Self::MAX || !text.bytes().all(good) {
-            return Err(PepperError::BadId);
-        }
-        let mut id = Self { text: [0; Self::MAX], len: 0 };
-        for (to, from) in id.text.iter_mut().zip(text.bytes()) {
-            *to = from;
-            id.len += 1;
-        }
-        Ok(id)
-    }
-}
-
-impl fmt::Display for PepperId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for PepperId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for PepperId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_string())
-    }
-}
-
-impl<'de> Deserialize<'de> for PepperId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::wire::parsed(deserializer)
-    }
-}
-
-/// Why a text is no pepper. None of these repeats a byte of the secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PepperError {
-    /// There is nothing.
-    Empty,
-    /// There is no `<id>:` before the secret.
-    NoId,
-    /// The id is no [`PepperId`].
-    BadId,
-    /// The secret is no base64.
-    NotBase64,
-    /// The secret has fewer than 32 bytes.
-    TooShort {
-        /// How many it has.
-        bytes: usize,
-    },
-    /// Both peppers of a rotation have one id.
-    SameId,
-    /// There are more than two.
-    TooMany,
-}
-
-impl fmt::Display for PepperError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the pepper is empty; `gracekey init` makes one"),
-            Self::NoId => f.write_str("the pepper has no id; write it as <id>:<base64>, like p1:u3V…"),
-            Self::BadId => f.write_str("a pepper's id is 1 to 16 of a-z, 0-9 and -, like p1"),
-            Self::NotBase64 => f.write_str(
-                "the pepper is not base64 (with + and /) behind its id; copy all of it, as `gracekey init` wrote it",
-            ),
-            Self::TooShort { bytes } => {
-                write!(
-                    f,
-                    "the pepper has {bytes} bytes and needs at least {}; `gracekey init` makes one",
-                    Pepper::MIN_BYTES
-                )
-            }
-            Self::SameId => f.write_str("both peppers have one id; give the new one an id of its own"),
-            Self::TooMany => f.write_str("more than two peppers; keep the current one and the one before it"),
-        }
-    }
-}
-
-impl core::error::Error for PepperError {}
 
 #[cfg(test)]
 mod tests;
