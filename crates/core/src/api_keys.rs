@@ -4,7 +4,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::BuildHasher;
 
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
@@ -12,6 +14,7 @@ use crate::document::{Client, Document, Generation};
 use crate::key::{ApiKey, KeyError, KeyId, Shape};
 use crate::names::ClientId;
 use crate::pepper::Pepper;
+use crate::secret;
 use crate::time::Timestamp;
 
 /// Plain keys and the clients that they stand for, as `API_KEYS` holds them: `{"sk_live_…":"acme_corp"}`.
@@ -41,6 +44,7 @@ impl ApiKeys {
             return slip("holds no key; write {\"<key>\":\"<client id>\"}".into());
         }
         let mut parsed: Vec<(ApiKey, ClientId)> = Vec::with_capacity(pairs.0.len());
+        let (mut seen, hasher) = (HashTable::with_capacity(pairs.0.len()), DefaultHashBuilder::default());
         for (at, (key, client)) in pairs.0.iter().enumerate() {
             let place = at + 1;
             let key = ApiKey::parse(key).map_err(|error| {
@@ -51,14 +55,15 @@ impl ApiKeys {
                 let hint = if matches!(Shape::of(client.as_bytes()), Shape::Gracekey(_)) { SWAPPED } else { "" };
                 ApiKeysError { what: format!("entry {place}: {error}{hint}") }
             })?;
-            if let Some(earlier) =
-                parsed.iter().position(|(known, _)| crate::secret::same_text(known.as_bytes(), key.as_bytes()))
-            {
+            let hash = hasher.hash_one(key.as_bytes());
+            let known = |(_, at): &(u64, usize)| parsed.get(*at).map_or(&[][..], |(known, _)| known.as_bytes());
+            if let Some((_, earlier)) = seen.find(hash, |known_at| secret::same_text(known(known_at), key.as_bytes())) {
                 let earlier = earlier + 1;
                 return slip(format!(
                     "entry {place} has the same key as entry {earlier}; one key stands for one client"
                 ));
             }
+            seen.insert_unique(hash, (hash, at), |(hash, _)| *hash);
             parsed.push((key, client));
         }
         Ok(Self { pairs: parsed })
@@ -86,12 +91,14 @@ impl ApiKeys {
     #[must_use]
     pub fn document(&self, pepper: &Pepper, now: Timestamp) -> Document {
         let mut document = Document::empty(now);
+        let mut counts: HashMap<&ClientId, usize> = HashMap::with_capacity(self.len());
         for (key, client_id) in self.iter() {
-            let count = document.keys.iter().filter(|other| other.client_id == *client_id).count();
-            if count == 0 {
+            let count = counts.entry(client_id).or_default();
+            *count += 1;
+            if *count == 1 {
                 document.clients.push(Client { client_id: client_id.clone(), disabled: false, scopes: Vec::new() });
             }
-            let name = if count == 0 { "default".into() } else { format!("default-{}", count + 1) };
+            let name = if *count == 1 { "default".into() } else { format!("default-{count}") };
             let Ok(credential) = name.parse() else { continue };
             let digest = pepper.digest(key.as_bytes());
             document.keys.push(Generation {
