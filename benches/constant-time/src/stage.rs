@@ -182,7 +182,7 @@ impl Builder {
             credential: "default".parse()?,
             digest: Digest::from_bytes(pepper.id(), &bytes),
             expires_at: None,
-            generation: 1,
+            generation: u32::try_from(self.keys.len())? + 1,
             key_id,
             not_before: None,
             retires_at: ended.then(|| at(if kind == Kind::Superseded { 3600 } else { -3600 })),

@@ -49,7 +49,7 @@ fn keyring() -> Keyring {
     let superseded_at = Some(now());
     let retires_at = Some(now().saturating_add(60));
     let old = generation(&peppers, SUPERSEDED, "acme_corp", "before00");
-    document.keys.push(Generation { superseded_at, retires_at, ..old });
+    document.keys.push(Generation { generation: 2, superseded_at, retires_at, ..old });
     Keyring::new(&document, peppers).expect("a keyring")
 }
 

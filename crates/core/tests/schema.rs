@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// Refused documents that the schema takes for good: what they need is a look at two places at once, a calendar, a
 /// secret, or the keyring at hand.
-const BEYOND_THE_KEYRING_SCHEMA: [&str; 18] = [
+const BEYOND_THE_KEYRING_SCHEMA: [&str; 20] = [
     "client-twice",
     "client-unknown",
     "digest-of-an-unknown-pepper",
@@ -23,6 +23,8 @@ const BEYOND_THE_KEYRING_SCHEMA: [&str; 18] = [
     "epoch-as-a-float",
     "epoch-older",
     "epoch-same-with-another-content",
+    "generation-later-twice",
+    "generation-twice",
     "key-id-twice",
     "member-of-a-key-twice",
     "member-twice",

@@ -47,6 +47,9 @@ pub(super) struct Building {
     by_client: Index<u32>,
     credentials: Vec<CredentialRow>,
     by_credential: Index<u32>,
+    /// The first key of each credential, and by their numbers those that came later: most credentials have one key.
+    first_keys: Vec<u32>,
+    by_generation: Index<u32>,
     scopes: Vec<Box<[Scope]>>,
     by_scopes: Index<u32>,
     records: Vec<Record>,
@@ -81,6 +84,8 @@ impl Building {
             by_client: Index::default(),
             credentials: Vec::new(),
             by_credential: Index::default(),
+            first_keys: Vec::new(),
+            by_generation: Index::default(),
             scopes: Vec::new(),
             by_scopes: Index::default(),
             records: Vec::new(),
@@ -146,11 +151,34 @@ impl Building {
             DocumentError::field(format!("keys[{at}].client_id"), why)
         })?;
         let credential = self.credential(client, key.credential.as_str())?;
+        self.check_generation(at, credential, key)?;
         let disabled = self.clients.get(place(client)).is_none_or(|row| row.disabled);
         self.records.push(Record::new(key, credential, disabled));
         let records = &self.records;
         self.by_key_id
             .insert(&Some(key.key_id), index(at)?, |row| records.get(place(*row)).map(|record| record.key_id));
+        Ok(())
+    }
+
+    /// Two generations of one number could not be told apart: which of them is the newer one?
+    fn check_generation(&mut self, at: usize, credential: u32, key: &Generation) -> Result<(), DocumentError> {
+        let row = index(at)?;
+        let Some(first) = self.first_keys.get(place(credential)) else {
+            self.first_keys.push(row);
+            return Ok(());
+        };
+        let records = &self.records;
+        let number = |row: &u32| records.get(place(*row)).map(|record| (record.credential, record.generation()));
+        let own = (credential, key.generation);
+        let same = Some(*first).filter(|first| number(first) == Some(own));
+        if let Some(same) = same.or_else(|| self.by_generation.find(&own, |row| number(row) == Some(own))) {
+            let why = format!(
+                "keys[{same}] is generation {} of credential `{}` of `{}` already; number each one higher than the one before",
+                key.generation, key.credential, key.client_id
+            );
+            return Err(DocumentError::field(format!("keys[{at}].generation"), why));
+        }
+        self.by_generation.insert(&own, row, |row| number(row).unwrap_or(own));
         Ok(())
     }
 

@@ -26,7 +26,7 @@ pub(crate) fn ring_of<F: Fn(&mut Generation)>(keys: &[(&[u8], F)]) -> Keyring {
             credential: "default".parse().expect("a name"),
             digest: peppers.current().digest(key),
             expires_at: None,
-            generation: 1,
+            generation: u32::try_from(at).expect("few keys") + 1,
             key_id: key_id(at),
             not_before: None,
             retires_at: None,

@@ -25,7 +25,7 @@ pub(crate) fn key(n: u8) -> ApiKey {
     ApiKey::mint(&Prefix::default(), &[n; ApiKey::ENTROPY]).unwrap()
 }
 
-/// Generation 1 of the credential `default` of a client, with the key number `n`.
+/// Generation `n` of the credential `default` of a client, with the key number `n`.
 pub(crate) fn generation(client: &str, n: u8) -> Generation {
     let Minted { key_id, digest } = Minted::of(&key(n), peppers().current()).unwrap();
     Generation {
@@ -33,7 +33,7 @@ pub(crate) fn generation(client: &str, n: u8) -> Generation {
         credential: "default".parse().unwrap(),
         digest,
         expires_at: None,
-        generation: 1,
+        generation: n.into(),
         key_id,
         not_before: None,
         retires_at: None,
