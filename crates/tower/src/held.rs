@@ -10,7 +10,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::future::ResponseFuture;
+use crate::future::{Passage, ResponseFuture};
 use crate::gate::Gate;
 use crate::metrics::{Outcome, Tally};
 use crate::recheck::Wait;
@@ -35,12 +35,18 @@ pin_project! {
     }
 }
 
-/// All that it takes to decide once more.
+/// All that it takes to decide once more, and to go on.
 pub(crate) struct Held<S, B> {
-    wait: Wait,
     gate: Arc<Gate>,
-    /// What is left to be decided: the request, and the service that is ready for it.
-    rest: Option<(http::Request<B>, S)>,
+    /// Not asked yet whether it is ready, so that who only waits takes up nothing of it.
+    inner: S,
+    stage: Stage<B>,
+}
+
+enum Stage<B> {
+    Waiting(Wait, http::Request<B>),
+    Granted(Passage, http::Request<B>),
+    Over,
 }
 
 impl<F, S, B> GracekeyFuture<F, S, B> {
@@ -50,31 +56,42 @@ impl<F, S, B> GracekeyFuture<F, S, B> {
     }
 
     #[cold]
-    pub(crate) fn held(wait: Wait, gate: Arc<Gate>, request: http::Request<B>, ready: S) -> Self {
-        Self { kind: Kind::Held { held: Box::new(Held { wait, gate, rest: Some((request, ready)) }) } }
+    pub(crate) fn held(wait: Wait, gate: Arc<Gate>, request: http::Request<B>, inner: S) -> Self {
+        Self { kind: Kind::Held { held: Box::new(Held { gate, inner, stage: Stage::Waiting(wait, request) }) } }
     }
 }
 
 impl<S, B> Held<S, B> {
     #[cold]
-    fn poll<InnerBody>(&mut self, cx: &Context<'_>) -> Poll<ResponseFuture<S::Future>>
+    fn poll<InnerBody>(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseFuture<S::Future>, S::Error>>
     where
         S: Service<http::Request<B>, Response = http::Response<InnerBody>>,
     {
-        ready!(self.wait.poll(cx));
-        // Polled again after it was ready: nothing will ever come.
-        let Some((mut request, mut inner)) = self.rest.take() else { return Poll::Pending };
-        Poll::Ready(match self.gate.decide_again(&mut request) {
-            Ok(passage) => ResponseFuture::inner(inner.call(request), Some(passage)),
-            Err(answer) => ResponseFuture::answer(answer),
-        })
+        loop {
+            match &mut self.stage {
+                Stage::Waiting(wait, _) => ready!(wait.poll(cx)),
+                Stage::Granted(..) => ready!(self.inner.poll_ready(cx))?,
+                // Polled again after it was ready: nothing will ever come.
+                Stage::Over => return Poll::Pending,
+            }
+            match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::Waiting(_, mut request) => match self.gate.decide_again(&mut request) {
+                    Ok(passage) => self.stage = Stage::Granted(passage, request),
+                    Err(answer) => return Poll::Ready(Ok(ResponseFuture::answer(answer))),
+                },
+                Stage::Granted(passage, request) => {
+                    return Poll::Ready(Ok(ResponseFuture::inner(self.inner.call(request), Some(passage))));
+                }
+                Stage::Over => {}
+            }
+        }
     }
 }
 
 /// A request whose caller went away while it waited counts, too.
 impl<S, B> Drop for Held<S, B> {
     fn drop(&mut self) {
-        if self.rest.is_some() {
+        if matches!(self.stage, Stage::Waiting(..)) {
             drop(Tally::new(&self.gate.metrics, Outcome::Denied(Reason::Unknown)));
         }
     }
@@ -93,7 +110,7 @@ where
         loop {
             let future = match self.as_mut().project().kind.project() {
                 KindProjection::Decided { future } => return future.poll(cx),
-                KindProjection::Held { held } => ready!(held.poll(cx)),
+                KindProjection::Held { held } => ready!(held.poll(cx))?,
             };
             self.as_mut().project().kind.set(Kind::Decided { future });
         }

@@ -1,8 +1,8 @@
 //! A second look at the source, before a key that the held keyring does not know is refused.
 //!
 //! A key that was issued a moment ago may be used before its keyring is here. So the first request with an unknown key
-//! asks the source for news and waits; others join it. Between two such questions the source is left in peace, and
-//! unknown keys are refused at once.
+//! asks the source for news and waits; others join it. A source that was asked too often is left in peace for a while,
+//! and unknown keys are refused at once.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -21,7 +21,7 @@ struct State {
     attached: bool,
     /// It was asked, and has not answered yet.
     asked: bool,
-    /// It was asked lately, and is left in peace.
+    /// It does not wait to be asked.
     resting: bool,
     /// How many keyrings it is taking right now, of its own accord or not.
     taking: u32,

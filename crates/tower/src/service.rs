@@ -15,8 +15,7 @@ use crate::response::ResponseBody;
 /// A service behind a [`GracekeyLayer`](crate::GracekeyLayer).
 ///
 /// A request that is denied never reaches the inner service, which then stays ready for the next one. Where a feed is
-/// followed, a request with an unknown key may wait for news of it, and takes the service that is ready along: that is
-/// why the inner service must be `Clone`.
+/// followed, a request with an unknown key may wait for news of it, with a clone of the inner service.
 #[derive(Clone)]
 pub struct Gracekey<S> {
     inner: S,
@@ -56,10 +55,8 @@ where
             }
             Decided::Answer(answer) => GracekeyFuture::decided(ResponseFuture::answer(answer)),
             Decided::Wait(wait) => {
-                // The one that was asked whether it is ready must be the one that is called.
-                let next = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, next);
-                GracekeyFuture::held(wait, Arc::clone(&self.gate), request, ready)
+                // The one that is ready stays here, for the next request.
+                GracekeyFuture::held(wait, Arc::clone(&self.gate), request, self.inner.clone())
             }
         }
     }

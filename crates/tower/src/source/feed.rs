@@ -109,7 +109,7 @@ impl KeyringFeed {
     }
 
     /// How often the server may be asked for news because a request has a key that is not known: once a second by
-    /// default, however many there are.
+    /// default, and up to eight times in a row after a quiet while, however many such requests there are.
     #[must_use]
     pub fn recheck_every(mut self, interval: Duration) -> Self {
         self.recheck_every = interval;

@@ -9,7 +9,7 @@ use gracekey_core::{Keyring, Peppers};
 use http::header::{CONTENT_ENCODING, ETAG};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Body;
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::back_off::{BackOff, Jitter};
@@ -34,6 +34,8 @@ pub(super) struct Follower {
     progress: watch::Sender<Progress>,
     /// The server was seen to answer: a pause can end.
     answers: Notify,
+    /// How often the server may be asked for unknown keys before it is left in peace.
+    rechecks: Semaphore,
 }
 
 /// How far the following came.
@@ -55,6 +57,8 @@ enum News {
 impl Follower {
     /// No request with an unknown key waits for longer.
     const PATIENCE: Duration = Duration::from_secs(1);
+    /// So often the server may be asked for unknown keys in a row, after a quiet while.
+    const RECHECKS: usize = 8;
     /// A server that does not know how to wait is not asked more often.
     const PACE: Duration = Duration::from_secs(1);
     /// Nor one that has news all the time.
@@ -75,6 +79,7 @@ impl Follower {
             held: Mutex::default(),
             progress: watch::Sender::default(),
             answers: Notify::new(),
+            rechecks: Semaphore::new(Self::RECHECKS),
         })
     }
 
@@ -110,9 +115,10 @@ impl Follower {
     /// Asks at once whenever a request has a key that is not known.
     pub(super) async fn recheck(self: Arc<Self>) {
         let recheck = self.live.recheck();
-        loop {
+        // It is never closed.
+        while let Ok(permit) = self.rechecks.acquire().await {
             std::future::poll_fn(|cx| recheck.poll_asked(cx)).await;
-            let rest = sleep(self.recheck_every);
+            permit.forget();
             let mut ask = pin!(self.ask(None));
             let outcome = match timeout(Self::PATIENCE, &mut ask).await {
                 Ok(outcome) => outcome,
@@ -129,7 +135,16 @@ impl Follower {
                 }
                 Err(why) => self.complain(why),
             }
-            rest.await;
+        }
+    }
+
+    /// Lets the server be asked once more from time to time.
+    pub(super) async fn allow_rechecks(self: Arc<Self>) {
+        loop {
+            sleep(self.recheck_every).await;
+            if self.rechecks.available_permits() < Self::RECHECKS {
+                self.rechecks.add_permits(1);
+            }
         }
     }
 

@@ -29,6 +29,7 @@ impl Following {
         let mut tasks = JoinSet::new();
         tasks.spawn_on(Arc::clone(&follower).poll(), &runtime);
         tasks.spawn_on(Arc::clone(&follower).recheck(), &runtime);
+        tasks.spawn_on(Arc::clone(&follower).allow_rechecks(), &runtime);
         live.count_uses(feed.usage_every.is_some());
         if let Some(every) = feed.usage_every {
             tasks.spawn_on(usage::report(Arc::clone(&follower), every), &runtime);
