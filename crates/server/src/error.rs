@@ -73,10 +73,15 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "conflict", code, description)
     }
 
+    /// Says after how many seconds it is worth asking again.
+    pub(crate) fn after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
     /// 503: nobody here is to blame, and it is worth asking again.
     pub(crate) fn unavailable(description: impl Into<Cow<'static, str>>) -> Self {
-        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "unavailable", description);
-        Self { retry_after: Some(Self::RETRY_AFTER), ..error }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "unavailable", description)
+            .after(Self::RETRY_AFTER)
     }
 
     pub(crate) fn no_time() -> Self {

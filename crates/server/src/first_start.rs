@@ -46,7 +46,9 @@ pub async fn first_start(
         [] => match store.add_client(&client.clone().into(), &by, now).await {
             // Another server of the same store is at it.
             Err(StoreError::Refused(LifecycleError::ClientExists { .. })) => return Ok(None),
-            done => drop(done.map_err(FirstStartError::Store)?),
+            done => {
+                done.map_err(FirstStartError::Store)?;
+            }
         },
         [own] if own.client == client => {
             let filter = KeyFilter { limit: two, ..KeyFilter::default() };

@@ -10,7 +10,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(error) => error.into(),
-            StoreError::Conflict(error) => Self::conflict("conflict", error.to_string()),
+            StoreError::Conflict(error) => Self::conflict("conflict", error.to_string()).after(1),
             StoreError::Import(error) => error.into(),
             StoreError::Unavailable(error) => {
                 // What the database said is the operator's to read, not the caller's.

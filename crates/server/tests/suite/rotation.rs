@@ -65,6 +65,7 @@ async fn of_two_rotations_at_once_one_happens() {
     let (one, other) = tokio::join!(running.rotate(&issued.key), running.rotate(&issued.key));
     let (won, lost) = if one.status == 200 { (one, other) } else { (other, one) };
     won.is(200);
+    assert_eq!(lost.headers["retry-after"], "1");
     lost.refuses(409, "conflict");
     let keys = running.get("/v2/keys?client_id=acme_corp&live=true").await.is(200).json();
     assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
