@@ -67,7 +67,7 @@ async fn wrong_queries_and_paths_are_refused_by_name() {
         ("/v2/clients?limit=0", "limit: is 1 to 1000"),
         ("/v2/clients?limit=1001", "limit: is 1 to 1000"),
         ("/v2/clients?limit=many", "limit: "),
-        ("/v2/clients?limt=3", "unknown field `limt`"),
+        ("/v2/clients?limits=3", "unknown field `limits`"),
         ("/v2/clients?limit=1&limit=2", "duplicate field `limit`"),
         ("/v2/clients?after=two%20words", "after: a client id is"),
         ("/v2/keys?after=nonsense", "after: not a place in the list"),
