@@ -17,6 +17,7 @@ mod rotation;
 mod router;
 mod server;
 mod telemetry;
+mod upkeep;
 mod verify;
 
 pub use config::{Config, Limits, Tls};

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::config::{Config, Limits};
 use crate::feed::Feed;
-use crate::{guard, router};
+use crate::{guard, router, upkeep};
 use patience::Patience;
 
 /// A server that runs. It goes on when this is dropped; [`Server::shutdown`] ends it.
@@ -30,6 +30,7 @@ pub struct Server {
     handle: Handle<SocketAddr>,
     feed: Feed,
     serving: JoinHandle<io::Result<()>>,
+    upkeep: JoinHandle<()>,
 }
 
 impl Server {
@@ -46,8 +47,9 @@ impl Server {
         let listener = TcpListener::bind(config.listen).await.map_err(cannot(config.listen))?;
         let address = listener.local_addr().map_err(cannot(config.listen))?;
         let limits = config.limits;
-        let app = router::router(App::new(config, live, feed.clone(), layer));
-        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let app = App::new(config, live, feed.clone(), layer);
+        let upkeep = tokio::spawn(upkeep::run(app.clone()));
+        let app = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         let mut server = axum_server::Server::<SocketAddr>::from_listener(listener).handle(handle.clone());
         patient(&mut server, limits);
@@ -60,7 +62,7 @@ impl Server {
                 tokio::spawn(server.acceptor(Patience::new(acceptor, limits.head_time)).serve(app))
             }
         };
-        Ok(Self { address, handle, feed, serving })
+        Ok(Self { address, handle, feed, serving, upkeep })
     }
 
     /// Where it listens.
@@ -71,6 +73,7 @@ impl Server {
 
     /// Begins the end: nothing new is accepted, waiting pollers are answered, and what is under way has so long to finish.
     pub fn shutdown(&self, grace: Duration) {
+        self.upkeep.abort();
         self.feed.stop();
         self.handle.graceful_shutdown(Some(grace));
     }

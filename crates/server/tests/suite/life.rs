@@ -71,6 +71,15 @@ async fn several_servers_share_a_store(place: Place) {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(status, 403, "known, but no operator's");
+
+    // Both rotate the same key at the same instant: one new generation, and one clear conflict.
+    let path = "/v2/auth/rotate-key";
+    let (one, two) = tokio::join!(running.rotate(&issued.key), http.call("POST", path, Some(&issued.key), None));
+    let (won, lost) = if one.status == 200 { (one, two) } else { (two, one) };
+    won.is(200);
+    lost.refuses(409, "conflict");
+    let keys = running.get("/v2/keys?client_id=acme_corp&live=true").await.is(200).json();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
     other.shutdown(std::time::Duration::from_secs(5));
     other.wait().await.unwrap();
     running.end().await;

@@ -84,6 +84,33 @@ async fn a_restart_loses_nothing() {
     again.wait().await.unwrap();
 }
 
+/// What ended three months ago is dropped, with a line in the audit log, and what lives stays.
+#[tokio::test]
+async fn what_ended_long_ago_is_dropped() {
+    let running = Running::new().await;
+    let issued = running.issue("acme_corp").await;
+    let other = running.issue("globex").await;
+    let revoke = format!("/v2/keys/{}/revoke", issued.key_id);
+    running.http.call("POST", &revoke, Some(&running.admin), None).await.is(200);
+    let admin = running.admin.clone();
+    let place = running.end().await;
+    let mut config = Config::new(Store::connect(&place.address()).await.unwrap(), peppers());
+    config.listen.set_port(0);
+    config.clock = gracekey_tower::FakeClock::at(at(91 * 86_400)).into();
+    let again = Server::start(config).await.unwrap();
+    let http = crate::support::http::Http::new(format!("http://{}", again.local_addr()));
+    let path = format!("/v2/keys/{}", issued.key_id);
+    while http.call("GET", &path, Some(&admin), None).await.status != 404 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let log = http.call("GET", "/v2/audit?client_id=acme_corp", Some(&admin), None).await.is(200).json();
+    let last = log["entries"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((last["action"].as_str(), last["actor"].as_str()), (Some("key.prune"), Some("upkeep")));
+    http.call("GET", &format!("/v2/keys/{}", other.key_id), Some(&admin), None).await.is(200);
+    again.shutdown(Duration::from_secs(5));
+    again.wait().await.unwrap();
+}
+
 /// A poller that waits does not hold the end up.
 #[tokio::test]
 async fn the_end_is_graceful() {
