@@ -9,7 +9,7 @@ mod origin;
 mod pass;
 mod trust;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ use crate::feed::Feed;
 use metrics::Metrics;
 use origin::Proxy;
 use pass::Pass;
-use trust::{Client, Trusted};
+use trust::Trusted;
 
 /// What all requests of proxies share.
 #[derive(Clone)]
@@ -39,6 +39,13 @@ struct Shared {
     trusted: Trusted,
     gate: Gracekey<Pass>,
     metrics: Metrics,
+}
+
+/// Who asks, and for whom: the address that failures are counted under.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    proxy: Proxy,
+    client: Option<IpAddr>,
 }
 
 /// The routes. They stand outside the server's own Layer: the key in these requests is a caller's, and not the proxy's.
@@ -60,7 +67,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(config: &Config, live: Li
 fn layer(config: &Config, live: LiveKeyring) -> GracekeyLayer {
     let guesses = NonZeroU32::new(config.limits.guesses_per_minute).unwrap_or(NonZeroU32::MIN);
     let throttle = Throttle::new(guesses, Duration::from_mins(1));
-    let throttle = throttle.peer_from(|_, extensions| extensions.get().map(|Client(address)| *address));
+    let throttle = throttle.peer_from(|_, extensions| extensions.get::<Asked>().and_then(|asked| asked.client));
     let layer = GracekeyLayer::new(config.policy.clone(), live).throttle(throttle);
     layer.clock(config.clock.clone()).metrics_prefix(config.metrics_prefix.clone())
 }
@@ -108,10 +115,8 @@ impl Verify {
         // A denial of gRPC is a 200, which a proxy takes for leave to let the call pass. The proxy knows how to tell a gRPC
         // caller of a 401.
         parts.headers.remove(CONTENT_TYPE);
-        if let Some(client) = self.0.trusted.client(proxy, &parts.headers) {
-            parts.extensions.insert(client);
-        }
-        parts.extensions.insert(proxy);
+        let client = self.0.trusted.client(proxy, &parts.headers);
+        parts.extensions.insert(Asked { proxy, client });
         Ok(http::Request::from_parts(parts, ()))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gracekey_core::{Document, Keyring, Peppers};
+use gracekey_core::{Document, DocumentError, Keyring, Peppers};
 use gracekey_store::Store;
 use tokio::time::MissedTickBehavior;
 
@@ -16,6 +16,8 @@ pub(super) struct Follower {
     shared: Arc<Shared>,
     /// The epoch that was taken last.
     taken: Option<u64>,
+    /// The epoch that made no keyring, which is not tried again.
+    refused: Option<(u64, DocumentError)>,
     last_error: Option<String>,
 }
 
@@ -24,7 +26,7 @@ impl Follower {
     const INTERVAL: Duration = Duration::from_millis(200);
 
     pub(super) fn new(store: Store, peppers: Arc<Peppers>, shared: Arc<Shared>) -> Self {
-        Self { store, peppers, shared, taken: None, last_error: None }
+        Self { store, peppers, shared, taken: None, refused: None, last_error: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -58,15 +60,24 @@ impl Follower {
                 return Ok(());
             }
         }
+        if let Some((_, error)) = self.refused.as_ref().filter(|(refused, _)| *refused == epoch) {
+            return Err(FeedError::Document(error.clone()));
+        }
         let document = self.store.snapshot().await.map_err(FeedError::Store)?;
         let (epoch, keys) = (document.epoch, document.keys.len());
-        let peppers = Arc::clone(&self.peppers);
-        let built = tokio::task::spawn_blocking(move || split(document, peppers)).await;
-        let (keyring, published) = built.map_err(|_| FeedError::Ended)??;
-        self.shared.live.replace(keyring).map_err(FeedError::Document)?;
+        let (shared, peppers) = (Arc::clone(&self.shared), Arc::clone(&self.peppers));
+        let built = tokio::task::spawn_blocking(move || {
+            // It is rendered while the keyring is built, and shown to nobody before that is held.
+            shared.proofs.put(guard::published(&document));
+            own(document, peppers)
+        });
+        let taken = built.await.map_err(|_| FeedError::Ended)?.and_then(|keyring| self.shared.live.replace(keyring));
+        taken.map_err(|error| {
+            self.refused = Some((epoch, error.clone()));
+            FeedError::Document(error)
+        })?;
         self.taken = Some(epoch);
         self.shared.own.send_replace(epoch);
-        self.shared.proofs.put(published);
         tracing::debug!(epoch, keys, "keyring taken from the store");
         Ok(())
     }
@@ -87,10 +98,8 @@ impl Follower {
     }
 }
 
-/// The keyring that the server itself decides with, and what verifiers get: all but the server's own clients.
-fn split(mut document: Document, peppers: Arc<Peppers>) -> Result<(Keyring, Document), FeedError> {
-    let published = guard::published(&document);
+/// The keyring that the server itself decides with.
+fn own(mut document: Document, peppers: Arc<Peppers>) -> Result<Keyring, DocumentError> {
     guard::imply_scopes(&mut document);
-    let keyring = Keyring::new(&document, peppers).map_err(FeedError::Document)?;
-    Ok((keyring, published))
+    Keyring::new(&document, peppers)
 }

@@ -106,7 +106,7 @@ impl Shared {
             return match silent {
                 None => Ok(unchanged(&edition)),
                 Some(seconds) => Err(ApiError::unavailable(format!(
-                    "the store has been out of reach for {seconds} seconds, so that nobody knows whether this keyring is the newest; keep it, and ask again"
+                    "for {seconds} seconds this server has taken nothing from its store, and its log says why; nobody knows whether this keyring is the newest: keep it, and ask again"
                 ))),
             };
         }

@@ -26,6 +26,13 @@ impl Proofs {
         self.put.notify_one();
     }
 
+    /// Returns when there is one.
+    async fn another(&self) {
+        while self.newest.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            self.put.notified().await;
+        }
+    }
+
     async fn next(&self) -> Document {
         loop {
             let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -48,6 +55,14 @@ pub(super) async fn run(shared: Arc<Shared>, peppers: Arc<Peppers>) {
         let peppers = Arc::clone(&peppers);
         let rendered = tokio::task::spawn_blocking(move || Edition::render(document, &peppers)).await;
         let Ok(edition) = rendered else { return };
+        let mut own = shared.own.subscribe();
+        tokio::select! {
+            biased;
+            () = &mut stopped => return,
+            // What the server itself does not take, it hands to nobody.
+            _ = own.wait_for(|own| *own >= edition.epoch()) => {}
+            () = shared.proofs.another() => continue,
+        }
         shared.metrics.rendered(&edition);
         tracing::debug!(epoch = edition.epoch(), bytes = edition.plain().len(), "edition published");
         shared.board.send_modify(|board| board.edition = Some(Arc::new(edition)));

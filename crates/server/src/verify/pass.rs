@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::Empty;
 use tower::Service;
 
+use super::Asked;
 use super::origin::Proxy;
 use crate::feed::Feed;
 
@@ -58,7 +59,7 @@ impl Service<Request<()>> for Pass {
         }
         let mut response = Response::new(Empty::new());
         let headers = response.headers_mut();
-        if parts.extensions.get() == Some(&Proxy::Envoy) {
+        if parts.extensions.get::<Asked>().is_some_and(|asked| asked.proxy == Proxy::Envoy) {
             self.shared.remove(&parts.headers, headers);
         }
         self.shared.forward(parts.headers, headers);

@@ -11,10 +11,6 @@ use crate::error::ApiError;
 /// The addresses of the operator's proxies.
 pub(super) struct Trusted(Vec<IpNet>);
 
-/// Whom a proxy asks for, as it says: the address that failures are counted under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Client(pub(super) IpAddr);
-
 /// What a peer is told that is no trusted proxy.
 pub(super) const CODE: &str = "untrusted_proxy";
 
@@ -36,14 +32,14 @@ impl Trusted {
 
     /// The address that a proxy saw. Of a chain of addresses the last that is no proxy of ours, since what stands before it
     /// is what that one says of itself.
-    pub(super) fn client(&self, proxy: Proxy, headers: &HeaderMap) -> Option<Client> {
+    pub(super) fn client(&self, proxy: Proxy, headers: &HeaderMap) -> Option<IpAddr> {
         let copies = headers.get_all(proxy.client_header()).into_iter().rev();
         let addresses = copies.filter_map(|copy| copy.to_str().ok()).flat_map(|copy| copy.rsplit(','));
         let mut last = None;
         for address in addresses.map(address) {
             // Behind something that is no address, nothing can be believed.
             let address = address?.to_canonical();
-            last = Some(Client(address));
+            last = Some(address);
             if !self.contains(address) {
                 break;
             }
@@ -104,7 +100,7 @@ mod tests {
                 headers.append("x-forwarded-for", HeaderValue::from_static(copy));
             }
             let found = trusted().client(Proxy::Forwarding, &headers);
-            assert_eq!(found, client.map(|client| Client(client.parse().unwrap())), "{copies:?}");
+            assert_eq!(found, client.map(|client| client.parse().unwrap()), "{copies:?}");
         }
     }
 }
