@@ -300,11 +300,24 @@ fn scopes_belong_to_the_client() {
 #[test]
 fn tombstones_stay_for_90_days() {
     let mut document = issued();
+    rotate(&mut document, 2, 0).unwrap();
     document.revoke(&Revoke::Key(id(1)), at(0)).unwrap();
     assert_eq!(document.prune(Document::TOMBSTONES, at(90 * DAY)), Ok(0));
-    assert_eq!(document.epoch, 3);
+    assert_eq!(document.epoch, 4);
     assert_eq!(document.prune(Document::TOMBSTONES, at(90 * DAY + 1)), Ok(1));
-    assert_eq!((document.keys.len(), document.clients.len(), document.epoch), (0, 1, 4));
+    assert_eq!((document.keys.len(), document.clients.len(), document.epoch), (1, 1, 5));
+}
+
+#[test]
+fn numbers_of_generations_never_begin_anew() {
+    let mut document = issued();
+    let (client_id, credential) = names();
+    rotate(&mut document, 2, 0).unwrap();
+    document.revoke(&Revoke::Client(client_id.clone()), at(0)).unwrap();
+    assert_eq!(document.prune(Seconds(0), at(DAY)), Ok(1));
+    assert_eq!(document.prune(Seconds(0), at(DAY)), Ok(0));
+    let next = document.issue(&client_id, &credential, key(3), None, at(DAY)).unwrap();
+    assert_eq!(next.generation, 3);
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::error::StoreError;
 use crate::{rows, usage};
 
 impl Store {
-    /// Drops what ended longer ago than `keep`, and says how much that was. Clients, credentials and the audit log stay.
+    /// Drops what ended longer ago than `keep`, and says how much that was. Clients, credentials and the audit log stay,
+    /// and of each credential its last generation, so that the next one gets a number of its own.
     /// [`Document::TOMBSTONES`](gracekey_core::Document::TOMBSTONES) is the usual `keep`.
     ///
     /// # Errors
@@ -20,7 +21,9 @@ impl Store {
             "SELECT ",
             rows::generation_columns!(),
             " FROM gracekey_generations AS g \
-             WHERE g.revoked_at < $1 OR g.expires_at < $1 OR g.retires_at < $1 \
+             WHERE (g.revoked_at < $1 OR g.expires_at < $1 OR g.retires_at < $1) AND EXISTS \
+             (SELECT 1 FROM gracekey_generations AS later WHERE later.client_id = g.client_id \
+             AND later.credential = g.credential AND later.generation > g.generation) \
              ORDER BY g.client_id, g.credential, g.generation",
         ));
         let oldest = now.saturating_add(-i64::from(keep.0));

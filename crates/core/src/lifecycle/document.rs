@@ -1,5 +1,7 @@
 use alloc::vec::Vec;
 
+use hashbrown::{HashMap, HashSet};
+
 use super::{Credential, Grace, LifecycleError, Minted, Rotation};
 use crate::document::{Client, Document, Generation};
 use crate::key::KeyId;
@@ -191,18 +193,29 @@ impl Document {
         Ok(())
     }
 
-    /// Drops what ended longer ago than `keep`, and says how much that was. Clients stay.
+    /// Drops what ended longer ago than `keep`, and says how much that was. Clients stay, and of each credential its last
+    /// generation, so that the next one gets a number of its own.
     ///
     /// # Errors
     /// [`LifecycleError::Exhausted`].
     pub fn prune(&mut self, keep: Seconds, now: Timestamp) -> Result<usize, LifecycleError> {
-        let old = |generation: &Generation| generation.is_forgotten(keep, now);
-        let count = self.keys.iter().filter(|generation| old(generation)).count();
-        if count > 0 {
+        let old = self.forgotten(keep, now);
+        if !old.is_empty() {
             self.advance(now)?;
-            self.keys.retain(|generation| !old(generation));
+            self.keys.retain(|key| !old.contains(&key.key_id));
         }
-        Ok(count)
+        Ok(old.len())
+    }
+
+    fn forgotten(&self, keep: Seconds, now: Timestamp) -> HashSet<KeyId> {
+        let mut last: HashMap<(&ClientId, &CredentialName), u32> = HashMap::new();
+        for key in &self.keys {
+            let last = last.entry((&key.client_id, &key.credential)).or_default();
+            *last = key.generation.max(*last);
+        }
+        let is_last = |key: &Generation| last.get(&(&key.client_id, &key.credential)) == Some(&key.generation);
+        let old = |key: &&Generation| key.is_forgotten(keep, now) && !is_last(key);
+        self.keys.iter().filter(old).map(|key| key.key_id).collect()
     }
 
     /// Begins a new epoch.
