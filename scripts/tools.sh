@@ -36,7 +36,11 @@ apt python3 python3
 apt valgrind valgrind
 # PostgreSQL's servers lie off the PATH; the store's tests start their own.
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || apt no-such-program postgresql
+# The store's tests drop rights, fill small disks of their own, and make certificates.
 apt setpriv util-linux
+apt unshare util-linux
+apt mount mount
+apt openssl openssl
 apt curl curl
 # The proxy that asks the server before each request; Debian keeps it off the PATH of most users.
 PATH="$PATH:/usr/sbin" apt nginx nginx-light

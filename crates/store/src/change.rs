@@ -2,8 +2,8 @@ use gracekey_core::{ClientId, CredentialName, Document, Generation, KeyId, Lifec
 use serde_json::Value as Json;
 
 use crate::actor::Actor;
-use crate::connect::Store;
-use crate::database::{Statement, Transaction};
+use crate::connect::{Engine, Store};
+use crate::database::{Row, Statement, Transaction};
 use crate::error::{StoreError, damaged};
 use crate::rows;
 
@@ -26,7 +26,12 @@ pub(crate) struct Change<'a> {
     begun: bool,
     by: &'a Actor,
     now: Timestamp,
+    seen: Timestamp,
 }
+
+/// Clocks of several servers may differ by so many seconds. What is further ahead is a clock gone wrong, and nobody
+/// follows it.
+const CLOCKS: u64 = 15 * 60;
 
 /// What a line of the audit log is about.
 #[derive(Clone, Copy, Default)]
@@ -39,14 +44,15 @@ pub(crate) struct About<'a> {
 impl Store {
     pub(crate) async fn change<'a>(&self, by: &'a Actor, now: Timestamp) -> Result<Change<'a>, StoreError> {
         let mut transaction = self.database.write().await?;
-        let statement = Statement::new(if transaction.locks_rows() {
-            "SELECT epoch FROM gracekey_keyring WHERE id = 1 FOR UPDATE"
-        } else {
-            "SELECT epoch FROM gracekey_keyring WHERE id = 1"
+        let statement = Statement::new(match transaction.engine() {
+            Engine::Sqlite => "SELECT epoch, issued_at FROM gracekey_keyring WHERE id = 1",
+            Engine::Postgres => "SELECT epoch, issued_at FROM gracekey_keyring WHERE id = 1 FOR UPDATE",
         });
-        let epoch = transaction.first(statement, |row| rows::epoch(row, 0)).await?;
-        let epoch = epoch.ok_or_else(|| damaged("the keyring's row is gone; restore a backup"))?;
-        Ok(Change { transaction, epoch, begun: false, by, now })
+        let read = |row: &Row<'_>| Ok((rows::epoch(row, 0)?, rows::timestamp(row.int(1)?)?));
+        let keyring = transaction.first(statement, read).await?;
+        let (epoch, before) = keyring.ok_or_else(|| damaged("the keyring's row is gone; restore a backup"))?;
+        let behind = before.seconds_since(now) <= CLOCKS;
+        Ok(Change { transaction, epoch, begun: false, by, now, seen: if behind { before.max(now) } else { now } })
     }
 }
 
@@ -91,7 +97,7 @@ impl Change<'_> {
             }
             self.epoch += 1;
             let statement = Statement::new("UPDATE gracekey_keyring SET epoch = $1, issued_at = $2 WHERE id = 1");
-            self.transaction.execute(statement.bind(self.epoch).bind(self.now)).await?;
+            self.transaction.execute(statement.bind(self.epoch).bind(self.seen)).await?;
             self.begun = true;
         }
         Ok(self.epoch)
@@ -101,8 +107,15 @@ impl Change<'_> {
         self.by
     }
 
+    /// The moment by the clock of whoever asked. Ends are set by it: what is revoked ends no later for a clock ahead.
     pub(crate) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The same moment, but not before the last change, which a clock ahead may have dated: what has ended then has ended
+    /// for everybody who comes later, and windows open one after the other.
+    pub(crate) fn seen(&self) -> Timestamp {
+        self.seen
     }
 
     /// Makes all of it last.

@@ -1,11 +1,12 @@
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection, Executor};
 
 use crate::address::Address;
 use crate::database::{Database, Statement};
@@ -35,6 +36,9 @@ pub enum Engine {
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Readers of one SQLite file at once. One more connection writes.
 const SQLITE_READERS: u32 = 4;
+/// Memory of one connection for pages, in KiB, as far as it uses it: keys lie in random order, and a large import
+/// without it writes each page many times.
+const SQLITE_CACHE: &str = "-65536";
 /// Rows that SQLite's thread reads ahead: a snapshot is read with few switches between it and ours.
 const SQLITE_ROWS: usize = 1024;
 /// Connections of one server to PostgreSQL that read, and that write. Changes wait for each other anyway.
@@ -124,14 +128,27 @@ async fn sqlite(path: &Path) -> Result<Database, StoreError> {
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
         .row_buffer_size(SQLITE_ROWS)
+        .pragma("cache_size", SQLITE_CACHE)
         .disable_statement_logging();
     // One connection writes, so that changes of one process queue up in order and none starves.
-    let writes = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-    let writes = writes.connect_with(options.clone()).await.map_err(in_database)?;
+    let writes = sqlite_pool(1).connect_with(options.clone()).await.map_err(in_database)?;
     migrate::sqlite(&writes).await?;
-    let reads = SqlitePoolOptions::new().max_connections(SQLITE_READERS).acquire_timeout(PATIENCE);
-    let reads = reads.connect_with(options.pragma("query_only", "ON")).await.map_err(in_database)?;
+    let reads =
+        sqlite_pool(SQLITE_READERS).connect_with(options.pragma("query_only", "ON")).await.map_err(in_database)?;
     Ok(Database::Sqlite { reads, writes })
+}
+
+/// SQLite itself rolls back when a disk is full or fails. Then the library's own rollback fails, it takes the connection
+/// for one in a transaction for good, and so that one is closed.
+fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
+    let pool = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+    pool.after_release(|connection, _| {
+        Box::pin(async move {
+            // A rollback on its way is over when this is answered.
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 /// Others on the machine need not read who has which keys: SQLite gives its side files the rights of this one.
@@ -141,7 +158,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             let path = path.display();
             Err(StoreError::config(format!(
                 "its file {path} can't be made: {error}; make the folder, or give another path"
@@ -157,7 +174,15 @@ async fn postgres(options: PgConnectOptions) -> Result<Database, StoreError> {
         None => options.application_name("gracekey"),
     };
     let options = options.disable_statement_logging();
-    let writes = postgres_pool(POSTGRES_WRITERS).connect_with(options.clone()).await.map_err(in_database)?;
+    let by_socket = options.get_socket().is_some();
+    let writes = postgres_pool(POSTGRES_WRITERS).connect_with(options.clone()).await;
+    let writes = writes.map_err(|error| match error {
+        // Over a network nothing but certificates is looked for in files.
+        sqlx::Error::Io(error) if error.kind() == ErrorKind::NotFound && !by_socket => {
+            StoreError::config(format!("a file of its address is not there: {error}; correct `sslrootcert`"))
+        }
+        other => in_database(other),
+    })?;
     migrate::postgres(&writes).await?;
     let reads = postgres_pool(POSTGRES_READERS).connect_lazy_with(options);
     Ok(Database::Postgres { reads, writes })

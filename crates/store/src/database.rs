@@ -8,7 +8,7 @@ pub(crate) use transaction::Transaction;
 
 use sqlx::{PgPool, SqlitePool};
 
-use crate::error::{StoreError, in_database};
+use crate::error::{StoreError, busy, in_database};
 
 pub(crate) enum Database {
     Sqlite {
@@ -26,20 +26,29 @@ impl Database {
     /// Begins to read one state of the database, whatever others do meanwhile.
     pub(crate) async fn read(&self) -> Result<Transaction, StoreError> {
         match self {
-            Self::Sqlite { reads, .. } => reads.begin().await.map(Transaction::Sqlite),
+            Self::Sqlite { reads, .. } => reads.begin().await.map(Transaction::Sqlite).map_err(in_use),
             Self::Postgres { reads, .. } => {
-                reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map(Transaction::Postgres)
+                let begun = reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
+                begun.map(Transaction::Postgres).map_err(in_database)
             }
         }
-        .map_err(in_database)
     }
 
     /// Begins to write. In SQLite that waits until all other writers have finished.
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
         match self {
-            Self::Sqlite { writes, .. } => writes.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
-            Self::Postgres { writes, .. } => writes.begin().await.map(Transaction::Postgres),
+            Self::Sqlite { writes, .. } => {
+                writes.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite).map_err(in_use)
+            }
+            Self::Postgres { writes, .. } => writes.begin().await.map(Transaction::Postgres).map_err(in_database),
         }
-        .map_err(in_database)
+    }
+}
+
+/// A file is there at once, or is not: whoever gets no connection to it waits for others of the same process.
+fn in_use(error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::PoolTimedOut => busy("others of this process use it"),
+        other => in_database(other),
     }
 }

@@ -2,7 +2,7 @@
 
 mod database;
 
-pub(crate) use database::{at_commit, damaged, in_database, in_migration};
+pub(crate) use database::{at_commit, busy, damaged, failed, in_database, in_migration};
 
 use std::fmt;
 
@@ -166,8 +166,8 @@ impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.trouble {
             Trouble::Unreachable => "the store can't be reached",
-            Trouble::Busy => "the store is busy, somebody holds it for too long",
-            Trouble::Full => "the store's disk is full",
+            Trouble::Busy => "the store is busy with somebody else's change; ask again in a moment",
+            Trouble::Full => "the store's disk is full, make room on it",
             Trouble::Damaged => "the store holds something that it did not write",
             Trouble::Failed => "the store failed",
         })?;

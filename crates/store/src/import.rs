@@ -16,7 +16,7 @@ use gracekey_core::{ApiKeys, Document, LifecycleError, Peppers, Timestamp};
 use crate::actor::Actor;
 use crate::change::Done;
 use crate::connect::Store;
-use crate::error::StoreError;
+use crate::error::{StoreError, failed};
 use plan::Known;
 use source::Row;
 
@@ -93,8 +93,10 @@ impl Store {
     /// Takes in keys from elsewhere: all of them in one epoch, or none.
     ///
     /// Clients that are not there yet come with them. A row without a credential becomes one of its own: `default`,
-    /// `default-2` and so on. A key that the same client has already is passed over, so an import can be repeated. Other
-    /// changes wait meanwhile.
+    /// `default-2` and so on. A key that the same client has already is passed over, so an import can be repeated.
+    ///
+    /// Other changes wait meanwhile, for 5 seconds at most: then they are refused as [`Trouble::Busy`](crate::Trouble::Busy)
+    /// and can be asked for again. Whoever only reads waits for nothing.
     ///
     /// # Errors
     /// [`ImportError::Rows`] with a line for every row when any of them is refused; and what [`StoreError`] says of
@@ -107,12 +109,17 @@ impl Store {
         progress: impl FnMut(Progress),
     ) -> Result<Done<ImportReport>, StoreError> {
         let mut change = self.change(by, now).await?;
-        let known = change.known().await?;
-        let plan = known.plan(import.rows, now);
+        let (known, now) = (change.known().await?, change.seen());
+        // With many rows it takes a while, in which this thread goes on with what else there is.
+        let plan = tokio::task::spawn_blocking(move || known.plan(import.rows, now)).await.map_err(interrupted)?;
         if plan.report.refused() > 0 {
             return Err(ImportError::Rows(plan.report).into());
         }
         change.write_plan(&plan, now, progress).await?;
         change.commit(plan.report).await
     }
+}
+
+fn interrupted(_: tokio::task::JoinError) -> StoreError {
+    failed("the import was interrupted")
 }

@@ -36,7 +36,7 @@ impl Store {
             let same = known.into_iter().find(|generation| generation.key_id == key_id);
             return change.commit(same.ok_or(LifecycleError::Taken { key_id })?).await;
         }
-        let issued = Credential::new(client_id, credential, &known).issue(*key, *expires_at, now)?;
+        let issued = Credential::new(client_id, credential, &known).issue(*key, *expires_at, change.seen())?;
         change.insert_credential(client_id, credential, now).await?;
         change.transaction.execute(rows::insert_generation(&issued, now, None)).await?;
         let detail = json!({"generation": issued.generation, "expires_at": expires_at.map(|at| at.to_string())});

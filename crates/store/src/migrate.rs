@@ -15,6 +15,7 @@ pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
     let migrator = migrator(&[
         include_str!("../migrations/sqlite/0001_keyring.sql"),
         include_str!("../migrations/sqlite/0002_views.sql"),
+        include_str!("../migrations/sqlite/0003_made_at.sql"),
     ]);
     // SQLite has no lock to hold meanwhile. Of several that begin at once one gets through, and the others find it done.
     for _ in 0..ATTEMPTS {
@@ -31,6 +32,7 @@ pub(crate) async fn postgres(pool: &PgPool) -> Result<(), StoreError> {
     let migrator = migrator(&[
         include_str!("../migrations/postgres/0001_keyring.sql"),
         include_str!("../migrations/postgres/0002_views.sql"),
+        include_str!("../migrations/postgres/0003_made_at.sql"),
     ]);
     migrator.run(pool).await.map_err(in_migration)
 }

@@ -39,6 +39,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Done<Vec<KeyId>>, StoreError> {
         let mut change = self.change(by, now).await?;
+        let now = change.seen();
         let mut retired = Vec::new();
         for mut generation in change.meant(&Revoke::Credential(client_id.clone(), credential.clone())).await? {
             if generation.close_window(now) {

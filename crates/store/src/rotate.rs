@@ -60,6 +60,7 @@ impl Store {
         let before = self.before(from).await?;
         let Before { client_id, credential, newest } = &before;
         let mut change = self.change(by, now).await?;
+        let now = change.seen();
         let known = change.generations(client_id, credential).await?;
         if let Some(key_id) = change.written(*key).await? {
             let again = change.again(key_id, known).await?;
@@ -84,7 +85,7 @@ impl Store {
         }
         change.write_rotation(&rotation, *grace, now).await?;
         if let RotateFrom::Held(key_id) = from {
-            for statement in usage::holder_used(*key_id, now) {
+            for statement in usage::holder_used(change.transaction.engine(), *key_id, now) {
                 change.transaction.execute(statement).await?;
             }
         }

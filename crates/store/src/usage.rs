@@ -1,6 +1,6 @@
 use gracekey_core::{ClientId, CredentialName, KeyId, Revoke, Timestamp};
 
-use crate::connect::Store;
+use crate::connect::{Engine, Store};
 use crate::database::{Row, Statement};
 use crate::error::{StoreError, Trouble};
 use crate::rows;
@@ -48,7 +48,7 @@ const MOST: u64 = 1 << 40;
 const HOUR: i64 = 3600;
 /// How long usage is kept by the hour, and how long a silent reporter is remembered.
 const KEPT: i64 = 8 * 24 * HOUR;
-/// Rows of one statement. More are slower: SQLite finds the name of each value by walking over those before it.
+/// Rows of one statement.
 const BATCH: usize = 100;
 const ATTEMPTS: usize = 3;
 
@@ -105,8 +105,9 @@ impl Store {
         }
         let mut known = 0;
         for batch in usage.chunks(BATCH) {
-            known += transaction.execute(totals(batch, now)).await?;
-            transaction.execute(hours(batch, now)).await?;
+            let engine = transaction.engine();
+            known += transaction.execute(totals(engine, batch, now)).await?;
+            transaction.execute(hours(engine, batch, now)).await?;
         }
         transaction.commit().await?;
         Ok(usize::try_from(known).unwrap_or(usize::MAX))
@@ -143,9 +144,9 @@ impl Store {
 }
 
 /// One more use of a key, by whoever rotates with it.
-pub(crate) fn holder_used(key_id: KeyId, now: Timestamp) -> [Statement; 2] {
+pub(crate) fn holder_used(engine: Engine, key_id: KeyId, now: Timestamp) -> [Statement; 2] {
     let usage = [Usage { key_id, requests: 1, last_used: now }];
-    [totals(&usage, now), hours(&usage, now)]
+    [totals(engine, &usage, now), hours(engine, &usage, now)]
 }
 
 /// What drops usage by the hour and reporters that are too old to be asked about.
@@ -157,8 +158,8 @@ pub(crate) fn forget(now: Timestamp) -> [Statement; 2] {
     ]
 }
 
-fn totals(batch: &[Usage], now: Timestamp) -> Statement {
-    let places = Statement::places(batch.len(), 3);
+fn totals(engine: Engine, batch: &[Usage], now: Timestamp) -> Statement {
+    let places = Statement::places(engine, batch.len(), 3);
     let statement = Statement::composed(format!(
         "INSERT INTO gracekey_usage AS u (key_id, requests, last_used) \
          SELECT g.key_id, v.column2, v.column3 FROM (VALUES {places}) AS v \
@@ -169,8 +170,8 @@ fn totals(batch: &[Usage], now: Timestamp) -> Statement {
     bind(statement, batch, |usage| usage.last_used.min(now).unix_seconds())
 }
 
-fn hours(batch: &[Usage], now: Timestamp) -> Statement {
-    let places = Statement::places(batch.len(), 3);
+fn hours(engine: Engine, batch: &[Usage], now: Timestamp) -> Statement {
+    let places = Statement::places(engine, batch.len(), 3);
     let statement = Statement::composed(format!(
         "INSERT INTO gracekey_usage_hours AS h (key_id, requests, hour) \
          SELECT g.key_id, v.column2, v.column3 FROM (VALUES {places}) AS v \

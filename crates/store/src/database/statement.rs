@@ -3,6 +3,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+use crate::connect::Engine;
 use crate::error::{StoreError, in_database};
 
 /// SQL that both databases read, with `$1`, `$2` … for its values.
@@ -42,17 +43,21 @@ impl Statement {
         self
     }
 
-    /// `($1, $2), ($3, $4)`: places for so many rows of so many values.
-    pub(crate) fn places(rows: usize, columns: usize) -> String {
+    /// `($1, $2), ($3, $4)`: places for so many rows of so many values, and for no others.
+    ///
+    /// In SQLite `(?, ?), (?, ?)`: it finds a place by its name only by walking over all those before it.
+    pub(crate) fn places(engine: Engine, rows: usize, columns: usize) -> String {
         let mut text = String::with_capacity(rows * columns * 7);
         for place in 1..=rows * columns {
-            let before = match place {
-                1 => "($",
-                _ if place % columns == 1 || columns == 1 => "), ($",
-                _ => ", $",
-            };
-            text.push_str(before);
-            text.push_str(&place.to_string());
+            text.push_str(match place {
+                1 => "(",
+                _ if place % columns == 1 || columns == 1 => "), (",
+                _ => ", ",
+            });
+            match engine {
+                Engine::Sqlite => text.push('?'),
+                Engine::Postgres => text.extend(["$", &place.to_string()]),
+            }
         }
         text.push(')');
         text
@@ -119,8 +124,10 @@ mod tests {
 
     #[test]
     fn places_are_numbered_row_by_row() {
-        assert_eq!(Statement::places(1, 1), "($1)");
-        assert_eq!(Statement::places(2, 1), "($1), ($2)");
-        assert_eq!(Statement::places(2, 3), "($1, $2, $3), ($4, $5, $6)");
+        let places = |rows, columns| Statement::places(Engine::Postgres, rows, columns);
+        assert_eq!(places(1, 1), "($1)");
+        assert_eq!(places(2, 1), "($1), ($2)");
+        assert_eq!(places(2, 3), "($1, $2, $3), ($4, $5, $6)");
+        assert_eq!(Statement::places(Engine::Sqlite, 2, 3), "(?, ?, ?), (?, ?, ?)");
     }
 }

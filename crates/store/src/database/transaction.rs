@@ -5,6 +5,7 @@ use futures_util::TryStreamExt;
 use sqlx::{Postgres, Sqlite};
 
 use super::{Row, Statement, Value};
+use crate::connect::Engine;
 use crate::error::{Outcome, StoreError, Trouble, Unavailable, at_commit, in_database};
 
 /// A transaction of either database. Dropped before [`Transaction::commit`], it changes nothing.
@@ -93,9 +94,12 @@ impl Transaction {
         in_time(done, at_commit, Outcome::Unknown).await
     }
 
-    /// Whether the rows of a `SELECT` can be, and have to be, locked by its own clause.
-    pub(crate) fn locks_rows(&self) -> bool {
-        matches!(self, Self::Postgres(_))
+    /// Whose it is.
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
     }
 }
 

@@ -35,6 +35,16 @@ pub(crate) fn damaged(what: impl Into<String>) -> StoreError {
     unavailable(Trouble::Damaged, Outcome::NothingDone, what.into())
 }
 
+/// Others have what a change needs.
+pub(crate) fn busy(what: &str) -> StoreError {
+    unavailable(Trouble::Busy, Outcome::NothingDone, what.into())
+}
+
+/// Something that should not happen.
+pub(crate) fn failed(what: &str) -> StoreError {
+    unavailable(Trouble::Failed, Outcome::NothingDone, what.into())
+}
+
 fn sort(error: &sqlx::Error, outcome: Outcome) -> StoreError {
     match error {
         sqlx::Error::Database(error) if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() => {
@@ -44,13 +54,15 @@ fn sort(error: &sqlx::Error, outcome: Outcome) -> StoreError {
         sqlx::Error::Configuration(_) => {
             StoreError::config("its address can't be used; see the documentation of Store::connect")
         }
-        sqlx::Error::Tls(error) => StoreError::config(format!(
-            "no encrypted connection: {error}; build with the feature `tls`, or correct `sslmode` and `sslrootcert`"
-        )),
+        sqlx::Error::Tls(error) => not_encrypted(error),
+        // rustls hands its verdict on the server's certificate through the connection.
+        sqlx::Error::Io(error) if error.to_string().starts_with("invalid peer certificate") => not_encrypted(error),
         sqlx::Error::Io(error) => unavailable(Trouble::Unreachable, outcome, error.to_string()),
-        sqlx::Error::PoolTimedOut => {
-            unavailable(Trouble::Unreachable, outcome, "no connection within the time for it".into())
-        }
+        sqlx::Error::PoolTimedOut => unavailable(
+            Trouble::Unreachable,
+            outcome,
+            "it gives no connection in time: it does not answer, or all of them are in use".into(),
+        ),
         sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed | sqlx::Error::Protocol(_) => {
             unavailable(Trouble::Unreachable, outcome, error.to_string())
         }
@@ -61,10 +73,18 @@ fn sort(error: &sqlx::Error, outcome: Outcome) -> StoreError {
     }
 }
 
+fn not_encrypted(error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::config(format!(
+        "no encrypted connection: {error}; correct `sslmode` and `sslrootcert` and the host's name in the address, or build \
+         with the feature `tls`"
+    ))
+}
+
 /// The codes of <https://www.sqlite.org/rescode.html>; an extended one carries its primary one in the low byte.
 fn sqlite(error: &dyn DatabaseError, outcome: Outcome) -> StoreError {
     let message = error.message().to_owned();
     match primary(error) {
+        10 if error.code().as_deref() == Some(NO_ROOM_FOR_INDEX) => unavailable(Trouble::Full, outcome, message),
         5 | 6 => unavailable(Trouble::Busy, outcome, message),
         13 => unavailable(Trouble::Full, outcome, message),
         10 => unavailable(Trouble::Failed, outcome, message),
@@ -89,9 +109,11 @@ fn postgres(error: &dyn DatabaseError, outcome: Outcome) -> StoreError {
             StoreError::config(format!("PostgreSQL refuses it: {message}; correct the address or the grants"))
         }
         code if code.starts_with("28") => StoreError::config(format!(
-            "PostgreSQL refuses the login: {message}; correct user and password in the address"
+            "PostgreSQL refuses the login: {message}; correct user and password in the address, and `sslmode`"
         )),
-        "25006" => StoreError::config("this PostgreSQL server is a read-only replica; give the address of the primary"),
+        "25006" => StoreError::config(format!(
+            "PostgreSQL lets nothing be written: {message}; give the address of the primary, or correct the role's settings"
+        )),
         "53100" => unavailable(Trouble::Full, outcome, message),
         "55P03" | "57014" | "40001" | "40P01" => unavailable(Trouble::Busy, outcome, message),
         code if code.starts_with("08") || code.starts_with("57P") || code == "53300" || code == "25P03" => {
@@ -109,6 +131,9 @@ fn is_lost_answer(error: &dyn DatabaseError) -> bool {
     }
     error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
 }
+
+/// `SQLITE_IOERR_SHMSIZE`: the index of the write-ahead log can't grow.
+const NO_ROOM_FOR_INDEX: &str = "4874";
 
 fn primary(error: &dyn DatabaseError) -> u32 {
     error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or(1) & 0xff

@@ -6,12 +6,13 @@ use serde_json::json;
 use super::Progress;
 use super::plan::{Known, Plan};
 use crate::change::Change;
+use crate::connect::Engine;
 use crate::database::Statement;
 use crate::error::StoreError;
 use crate::rows;
 
-/// Rows of one statement. More are slower: SQLite finds the name of each value by walking over those before it.
-const BATCH: usize = 50;
+/// Rows of one statement.
+const BATCH: usize = 100;
 
 impl Change<'_> {
     pub(super) async fn known(&mut self) -> Result<Known, StoreError> {
@@ -33,14 +34,14 @@ impl Change<'_> {
         if total == 0 {
             return Ok(());
         }
-        let epoch = self.advance().await?;
+        let (epoch, engine) = (self.advance().await?, self.transaction.engine());
         for clients in plan.clients.chunks(BATCH) {
-            self.transaction.execute(insert_clients(clients, now)).await?;
+            self.transaction.execute(insert_clients(engine, clients, now)).await?;
         }
         let mut done = 0;
         for generations in plan.generations.chunks(BATCH) {
-            self.transaction.execute(insert_credentials(generations, now)).await?;
-            self.transaction.execute(insert_generations(generations, now)).await?;
+            self.transaction.execute(insert_credentials(engine, generations, now)).await?;
+            self.transaction.execute(insert_generations(engine, generations, now)).await?;
             let entries = self.audit_entries(generations, epoch);
             self.transaction.execute(entries).await?;
             done += generations.len();
@@ -50,7 +51,7 @@ impl Change<'_> {
     }
 
     fn audit_entries(&self, generations: &[Generation], epoch: u64) -> Statement {
-        let places = Statement::places(generations.len(), 8);
+        let places = Statement::places(self.transaction.engine(), generations.len(), 8);
         let statement = Statement::composed(format!(
             "INSERT INTO gracekey_audit (at, epoch, actor, action, client_id, credential, key_id, detail) VALUES {places}"
         ));
@@ -68,8 +69,8 @@ impl Change<'_> {
     }
 }
 
-fn insert_clients(clients: &[Client], now: Timestamp) -> Statement {
-    let places = Statement::places(clients.len(), 5);
+fn insert_clients(engine: Engine, clients: &[Client], now: Timestamp) -> Statement {
+    let places = Statement::places(engine, clients.len(), 5);
     let statement = Statement::composed(format!(
         "INSERT INTO gracekey_clients (client_id, name, scopes, disabled, created_at) VALUES {places}"
     ));
@@ -83,8 +84,8 @@ fn insert_clients(clients: &[Client], now: Timestamp) -> Statement {
     })
 }
 
-fn insert_credentials(generations: &[Generation], now: Timestamp) -> Statement {
-    let places = Statement::places(generations.len(), 3);
+fn insert_credentials(engine: Engine, generations: &[Generation], now: Timestamp) -> Statement {
+    let places = Statement::places(engine, generations.len(), 3);
     let statement = Statement::composed(format!(
         "INSERT INTO gracekey_credentials (client_id, credential, created_at) VALUES {places} ON CONFLICT DO NOTHING"
     ));
@@ -93,8 +94,8 @@ fn insert_credentials(generations: &[Generation], now: Timestamp) -> Statement {
     })
 }
 
-fn insert_generations(generations: &[Generation], now: Timestamp) -> Statement {
-    let places = Statement::places(generations.len(), rows::GENERATION_COLUMNS + 1);
+fn insert_generations(engine: Engine, generations: &[Generation], now: Timestamp) -> Statement {
+    let places = Statement::places(engine, generations.len(), rows::GENERATION_COLUMNS + 1);
     let statement = Statement::composed(format!(
         "INSERT INTO gracekey_generations (key_id, client_id, credential, generation, pepper, digest, not_before, \
          expires_at, superseded_at, retires_at, revoked_at, created_at) VALUES {places}"

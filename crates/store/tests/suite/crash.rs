@@ -1,5 +1,4 @@
-//! Writers that are killed at any moment, and a disk that is full. What was acknowledged is there, nothing is half
-//! done, and no epoch goes back.
+//! Writers that are killed at any moment. What was acknowledged is there, nothing is half done, and no epoch goes back.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -48,28 +47,8 @@ async fn a_killed_writer_leaves_whole_changes(place: Place) {
     assert_eq!(store.epoch().await.unwrap(), epoch + 1);
 }
 
-/// A file can't grow past a limit, as on a full disk: the writer is told, and nothing is half done.
-#[tokio::test]
-async fn a_full_disk_leaves_whole_changes() {
-    let place = Place::sqlite();
-    place.store().await.close().await;
-    let mut epoch = 0;
-    for blocks in [300, 340, 400, 470] {
-        let limited = format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$1\"");
-        let output = Command::new("sh").args(["-c", &limited]).arg(program()).arg(place.address()).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let (failed, lines): (Vec<_>, Vec<_>) =
-            text.lines().map(str::to_owned).partition(|line| line.starts_with("failed"));
-        assert_eq!(failed.len(), 1, "{text} {}", String::from_utf8_lossy(&output.stderr));
-        epoch = check(&place, &lines, epoch).await;
-    }
-    assert!(epoch > 10, "only {epoch} changes fitted");
-    // With room again it goes on.
-    crate::support::add_client(&place.store().await, "afterwards").await;
-}
-
 /// Looks at everything after a writer ended, and says the epoch.
-async fn check(place: &Place, acknowledged: &[String], before: u64) -> u64 {
+pub(crate) async fn check(place: &Place, acknowledged: &[String], before: u64) -> u64 {
     let store = place.store().await;
     let document = store.snapshot().await.unwrap();
     let epoch = document.epoch;
@@ -91,7 +70,7 @@ async fn check(place: &Place, acknowledged: &[String], before: u64) -> u64 {
 }
 
 /// Each change has its epoch, its line in the log and all its rows.
-async fn whole(place: &Place, epoch: u64) {
+pub(crate) async fn whole(place: &Place, epoch: u64) {
     let changes = place.count("SELECT COUNT(DISTINCT epoch) FROM gracekey_audit").await;
     assert_eq!(u64::try_from(changes).unwrap(), epoch, "epochs and changes");
     for (rows, action) in [
@@ -126,7 +105,7 @@ fn writer(address: &str) -> Child {
 }
 
 /// Built beside the tests, like all examples.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples/store_writer");
     assert!(program.exists(), "missing: cargo build -p gracekey-store --example store_writer");

@@ -11,8 +11,11 @@
 mod support;
 
 mod audit;
+mod clocks;
 mod crash;
 mod errors;
+mod full_disk;
+mod hammer;
 mod import;
 mod lifecycle;
 mod lists;
@@ -20,5 +23,8 @@ mod model;
 mod outage;
 mod races;
 mod secrets;
+#[cfg(feature = "tls")]
+mod tls;
 mod usage;
 mod verifier;
+mod waiting;

@@ -7,9 +7,13 @@ pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn new(what: &str) -> Self {
+        Self::within(&std::env::temp_dir(), what)
+    }
+
+    pub(crate) fn within(parent: &Path, what: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("gracekey-{what}-{}-{number}", std::process::id()));
+        let path = parent.join(format!("gracekey-{what}-{}-{number}", std::process::id()));
         fs::remove_dir_all(&path).ok();
         fs::create_dir_all(&path).unwrap();
         Self(path)

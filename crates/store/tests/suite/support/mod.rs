@@ -1,7 +1,10 @@
 //! What all tests need: a database of each kind, names, moments and keys.
 
+#[cfg(feature = "tls")]
+pub(crate) mod certificates;
 pub(crate) mod folder;
 pub(crate) mod postgres;
+pub(crate) mod small_disk;
 
 use folder::Folder;
 use gracekey_core::{ApiKey, Client, ClientId, CredentialName, Generation, Minted, Pepper, Peppers, Prefix, Timestamp};

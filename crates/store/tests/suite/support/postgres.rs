@@ -11,6 +11,9 @@ use super::folder::Folder;
 
 pub(crate) struct Postgres {
     folder: Folder,
+    /// What the server is told besides, as `name=value`.
+    settings: Vec<String>,
+    port: u16,
     server: Option<Child>,
 }
 
@@ -20,25 +23,46 @@ const MISSING: &str = "PostgreSQL is missing and these tests need a real one: ru
 impl Postgres {
     /// Starts a server with an empty database.
     pub(crate) fn start() -> Self {
-        let folder = Folder::new("postgres");
-        own(folder.path());
-        run(as_postgres(Path::new("cp")).arg("-a").arg(template()).arg(folder.path().join("data")));
-        let mut server = Self { folder, server: None };
+        Self::start_in(Folder::new("postgres"))
+    }
+
+    pub(crate) fn start_in(folder: Folder) -> Self {
+        let mut server = Self::new(folder);
         server.resume();
         server
     }
 
+    /// The data of a server that is yet to start.
+    pub(crate) fn new(folder: Folder) -> Self {
+        own(folder.path());
+        run(as_postgres(Path::new("cp")).arg("-a").arg(template()).arg(folder.path().join("data")));
+        Self { folder, settings: Vec::new(), port: 5432, server: None }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn set(&mut self, settings: impl IntoIterator<Item = String>) {
+        self.settings.extend(settings);
+    }
+
     /// Its address, for the user that `initdb` was run with.
     pub(crate) fn address(&self) -> String {
-        format!("postgres://gracekey@localhost/postgres?host={}", self.folder.path().display())
+        format!("postgres://gracekey@localhost:{}/postgres?host={}", self.port, self.folder.path().display())
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.folder.path().join(".s.PGSQL.5432")
+        self.folder.path().join(format!(".s.PGSQL.{}", self.port))
     }
 
-    /// Starts the server again on the same data.
+    /// Starts the server on the data that are there.
     pub(crate) fn resume(&mut self) {
+        self.try_resume().unwrap_or_else(|log| panic!("PostgreSQL did not start: {log}"));
+    }
+
+    /// As [`Self::resume`], or what the server says.
+    pub(crate) fn try_resume(&mut self) -> Result<(), String> {
         assert!(self.server.is_none());
         let folder = self.folder.path();
         let log = fs::File::create(folder.join("log")).unwrap();
@@ -46,15 +70,39 @@ impl Postgres {
         command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args(["-c", "listen_addresses="]);
         // The tests kill clients, never the machine.
         command.args(["-c", "fsync=off", "-c", "max_connections=60", "-c", "shared_buffers=16MB"]);
+        command.args(self.settings.iter().flat_map(|setting| ["-c", setting]));
         let mut server =
             command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().expect(MISSING);
         let ready = || fs::read_to_string(folder.join("data/postmaster.pid")).is_ok_and(|text| text.contains("ready"));
         while !ready() {
-            let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
-            assert!(server.try_wait().unwrap().is_none(), "PostgreSQL did not start: {}", log());
+            if server.try_wait().unwrap().is_some() {
+                return Err(fs::read_to_string(folder.join("log")).unwrap_or_default());
+            }
             sleep(Duration::from_millis(20));
         }
         self.server = Some(server);
+        Ok(())
+    }
+
+    /// Starts the server so that it listens on a port of 127.0.0.1 too, and says which.
+    #[cfg(feature = "tls")]
+    pub(crate) fn listen(&mut self) -> u16 {
+        let before = self.settings.len();
+        let mut why = String::new();
+        for _ in 0..10 {
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            self.settings.truncate(before);
+            self.set(["listen_addresses=127.0.0.1".into(), format!("port={port}")]);
+            match self.try_resume() {
+                Ok(()) => {
+                    self.port = port;
+                    return port;
+                }
+                // Somebody else was faster to take the port.
+                Err(log) => why = log,
+            }
+        }
+        panic!("PostgreSQL did not start: {why}");
     }
 
     /// Stops the server; connections are cut at once.
@@ -116,17 +164,18 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
-fn own(path: &Path) {
+/// Hands a file or folder to the user that the server runs as.
+pub(crate) fn own(path: &Path) {
     if is_root() {
         chown(path, Some(user("-u", Some("postgres"))), Some(user("-g", Some("postgres")))).unwrap();
     }
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     user("-u", None) == 0
 }
 
-fn user(what: &str, name: Option<&str>) -> u32 {
+pub(crate) fn user(what: &str, name: Option<&str>) -> u32 {
     let output = Command::new("id").arg(what).args(name).output().unwrap().stdout;
     String::from_utf8_lossy(&output).trim().parse().expect(MISSING)
 }
