@@ -72,7 +72,6 @@ async fn a_key_is_good_from_its_first_request_to_its_revocation() {
     let running = Running::new().await;
     let key = feed_key(&running).await;
     let verifier = Verifier::of(&running, "one", |feed| feed.key(key)).await;
-    let mut slowest = Duration::ZERO;
     for number in 0..20 {
         let Issued { key, key_id } = running.issue(&format!("client-{number}")).await;
         assert_eq!(verifier.ask(&key).await, 200, "the first request with key {number}");
@@ -80,12 +79,9 @@ async fn a_key_is_good_from_its_first_request_to_its_revocation() {
         let rotated = Issued::of_rotation(&running.rotate(&key).await.is(200).json());
         assert_eq!((verifier.ask(&rotated.key).await, verifier.ask(&key).await), (200, 200));
         running.post(&format!("/v2/keys/{key_id}/revoke"), json!({})).await.is(200);
-        let revoked = Instant::now();
         until("the revocation", async || verifier.ask(&key).await == 401).await;
-        slowest = slowest.max(revoked.elapsed());
         assert_eq!(verifier.ask(&rotated.key).await, 200);
     }
-    println!("revoked to refused: {slowest:?} at most");
     // The operator's key opens nothing at the edge.
     assert_eq!(verifier.ask(&running.admin).await, 401);
     running.end().await;

@@ -108,8 +108,8 @@ impl KeyringFeed {
         self
     }
 
-    /// How often the server may be asked for news because a request has a key that is not known: once a second by
-    /// default, and up to eight times in a row after a quiet while, however many such requests there are.
+    /// How often the server may be asked for nothing, because requests have keys that it does not know either: once a
+    /// second by default, and up to eight times in a row after a quiet while, however many such requests there are.
     #[must_use]
     pub fn recheck_every(mut self, interval: Duration) -> Self {
         self.recheck_every = interval;

@@ -34,7 +34,7 @@ pub(super) struct Follower {
     progress: watch::Sender<Progress>,
     /// The server was seen to answer: a pause can end.
     answers: Notify,
-    /// How often the server may be asked for unknown keys before it is left in peace.
+    /// How often the server may still be asked for unknown keys, and for nothing.
     rechecks: Semaphore,
 }
 
@@ -55,9 +55,9 @@ enum News {
 }
 
 impl Follower {
-    /// No request with an unknown key waits for longer.
+    /// No request with an unknown key waits for longer, for one answer.
     const PATIENCE: Duration = Duration::from_secs(1);
-    /// So often the server may be asked for unknown keys in a row, after a quiet while.
+    /// So often the server may be asked for unknown keys in a row and for nothing, after a quiet while.
     const RECHECKS: usize = 8;
     /// A server that does not know how to wait is not asked more often.
     const PACE: Duration = Duration::from_secs(1);
@@ -115,19 +115,27 @@ impl Follower {
     /// Asks at once whenever a request has a key that is not known.
     pub(super) async fn recheck(self: Arc<Self>) {
         let recheck = self.live.recheck();
-        // It is never closed.
-        while let Ok(permit) = self.rechecks.acquire().await {
+        loop {
+            if self.rechecks.available_permits() == 0 {
+                recheck.rest();
+            }
+            // It is never closed.
+            let Ok(permit) = self.rechecks.acquire().await else { return };
             std::future::poll_fn(|cx| recheck.poll_asked(cx)).await;
-            permit.forget();
+            let before = self.live.epoch();
             let mut ask = pin!(self.ask(None));
             let outcome = match timeout(Self::PATIENCE, &mut ask).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
-                    recheck.answered();
+                    recheck.rest();
                     ask.await
                 }
             };
             recheck.answered();
+            // Keys that are really new, and be they many, are no reason to rest.
+            if self.live.epoch() == before {
+                permit.forget();
+            }
             match outcome {
                 Ok(_) => {
                     self.well();

@@ -69,10 +69,10 @@ impl Server {
         if let Some(held) = held {
             headers.insert(IF_NONE_MATCH, held.clone());
         }
-        let wait = wait.map(|wait| wait.as_secs().min(LONGEST_WAIT));
+        let wait = wait.filter(|_| held.is_some()).map(|wait| wait.as_secs().min(LONGEST_WAIT));
         match wait.map(|seconds| HeaderValue::try_from(format!("wait={seconds}"))) {
             Some(Ok(prefer)) => drop(headers.insert(PREFER, prefer)),
-            // Somebody waits for it: the server should look into its store (RFC 9111 §5.2.1.4).
+            // Requests wait for it: the server should look into its store (RFC 9111 §5.2.1.4).
             _ => drop(headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"))),
         }
         let answer = self.send(request, Duration::from_secs(wait.unwrap_or(0))).await?;
