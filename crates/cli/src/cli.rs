@@ -22,33 +22,37 @@ use crate::{redact, verbs};
 pub(crate) struct Cli {
     /// A keyring file; it counts before GRACEKEY_KEYRING and GRACEKEY_STORE, which name where keys live in its place
     /// [default: gracekey.keyring.json]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
     pub(crate) keyring: Option<PathBuf>,
 
     /// A store, sqlite:PATH or postgres://USER@HOST/DATABASE, or a running server, https://HOST; it counts before
     /// GRACEKEY_STORE, where an address with a password in it belongs
-    #[arg(long, global = true, value_name = "ADDRESS")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "ADDRESS")]
     pub(crate) store: Option<String>,
 
-    /// A file with the admin key of a server; without it GRACEKEY_ADMIN_KEY counts, which holds the key itself
-    #[arg(long, global = true, value_name = "FILE")]
+    /// A file with the admin key of a server, where the first start of `serve` writes it; without it GRACEKEY_ADMIN_KEY
+    /// counts, which holds the key itself
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
     pub(crate) admin_key_file: Option<PathBuf>,
 
     /// Send keys to a server over http:// also when it is not on this machine: only on a network closed to others
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) insecure_http: bool,
 
     /// The pepper file; without it GRACEKEY_PEPPER counts, which holds the pepper itself [default: gracekey.pepper]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILE")]
     pub(crate) pepper: Option<PathBuf>,
 
     /// Print the result as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
 
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
+
+/// What every verb takes stands apart from what is its own.
+const EVERYWHERE: &str = "Options of all commands";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,8 +62,8 @@ Examples:
   gracekey rotate --client acme_corp --grace 24h
   gracekey list
   gracekey explain < failing-request.txt         why is this one 401?
-  gracekey serve                                 a store with a server before it, for verifiers and holders of keys
-  gracekey --store https://keys.example.com list    the same verbs on a running server
+  gracekey serve                                 a server over a store, for verifiers and for holders of keys
+  gracekey list --store https://keys.example.com    the same commands on a running server
 
 Exit codes: 0 done, 1 refused or a negative answer, 2 wrong usage.";
 

@@ -32,7 +32,7 @@ use crate::output::Output;
 pub(crate) enum Place {
     File(KeyringFile),
     Store(StorePlace),
-    Server(Server),
+    Server(Box<Server>),
 }
 
 /// Whether a store is made when it is not there.
@@ -49,7 +49,8 @@ impl Place {
             Address::File(path) => Ok(Self::File(KeyringFile::new(path, cli.pepper()?.read()?))),
             Address::Store(address) => StorePlace::open(&address, cli.pepper()?, missing).map(Self::Store),
             Address::Server(url) => {
-                Server::open(&url, cli.admin_key_file.as_deref(), cli.insecure_http, cli.pepper()?).map(Self::Server)
+                let server = Server::open(&url, cli.admin_key_file.as_deref(), cli.insecure_http, cli.pepper()?)?;
+                Ok(Self::Server(Box::new(server)))
             }
         }
     }

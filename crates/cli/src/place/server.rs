@@ -1,13 +1,14 @@
 //! What is done on a running server, over HTTP with an admin key.
 
 mod http;
+mod target;
 mod wire;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gracekey_core::{ApiKey, ClientId, CredentialName, Document, Keyring, Peppers, Revoke, SealedDocument};
+use gracekey_core::{ApiKey, ClientId, Document, Keyring, Peppers, SealedDocument};
 use hyper::Method;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -21,6 +22,7 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::pepper_file::{self, PepperSource};
 use http::{Base, Body, Http};
+use target::Target;
 
 /// A running server, and the pepper if this machine has it.
 pub(crate) struct Server {
@@ -68,7 +70,7 @@ impl Server {
                     return Err(gracekey_core::LifecycleError::ExpiryPassed { at, now }.into());
                 }
                 let new = json!({"client_id": order.client, "scopes": order.scopes});
-                let _: Value = self.http.send(Method::POST, "/v2/clients", &new)?;
+                let _: Value = self.http.send(Method::POST, &"/v2/clients".into(), &new)?;
                 false
             }
         };
@@ -79,8 +81,8 @@ impl Server {
         if let Some(prefix) = order.prefix {
             set(&mut body, "prefix", json!(prefix.to_string()));
         }
-        let path = format!("{}/keys", credential_path(order.client, order.credential));
-        let issued: wire::Issued = self.http.send(Method::POST, &path, &body)?;
+        let target = Target::credential(order.client, order.credential).below("/keys");
+        let issued: wire::Issued = self.http.send(Method::POST, &target, &body)?;
         Ok(Issued { new: issued.into_key()?, client_disabled })
     }
 
@@ -95,22 +97,22 @@ impl Server {
         if let Some(prefix) = order.prefix {
             set(&mut body, "prefix", json!(prefix.to_string()));
         }
-        let path = format!("{}/rotate", credential_path(order.client, order.credential));
+        let target = Target::credential(order.client, order.credential).below("/rotate");
         let rotated: wire::Rotated = match order.lost {
-            true => self.http.send_after_others(&Method::POST, &path, &body)?,
-            false => self.http.send(Method::POST, &path, &body)?,
+            true => self.http.send_after_others(&Method::POST, &target, &body)?,
+            false => self.http.send(Method::POST, &target, &body)?,
         };
         rotated.into_rotated()
     }
 
     pub(super) fn end(&self, what: &Ending) -> Result<Ended, Failure> {
-        let ended: wire::Ended = self.http.send(Method::POST, &ending_path(what), &json!({}))?;
+        let ended: wire::Ended = self.http.send(Method::POST, &Target::ending(what), &json!({}))?;
         Ok(Ended { key_ids: ended.ended, epoch: ended.epoch })
     }
 
     pub(super) fn foresee(&self, what: &Ending) -> Result<Foreseen, Failure> {
-        let path = format!("{}?dry_run=true", ending_path(what));
-        let foreseen: wire::Foreseen = self.http.send(Method::POST, &path, &json!({}))?;
+        let target = Target::ending(what).with_query(&[("dry_run", "true".to_owned())]);
+        let foreseen: wire::Foreseen = self.http.send(Method::POST, &target, &json!({}))?;
         let would_end: Vec<WouldEnd> = foreseen.would_end;
         Ok(Foreseen { would_end, counted: true })
     }
@@ -123,25 +125,25 @@ impl Server {
         if let Some(scopes) = order.scopes {
             set(&mut body, "scopes", json!(scopes));
         }
-        let path = client_path(order.client);
+        let target = Target::client(order.client);
         let nothing = order.disabled.is_none() && order.scopes.is_none();
         let now: wire::Client = match nothing {
-            true => self.http.get(&path)?,
-            false => self.http.send(Method::PATCH, &path, &body)?,
+            true => self.http.get(&target)?,
+            false => self.http.send(Method::PATCH, &target, &body)?,
         };
         let epoch = now.epoch.map_or_else(|| self.epoch(), Ok)?;
         Ok(ClientNow { client: now.into_client(), epoch })
     }
 
     fn find_client(&self, client_id: &ClientId) -> Result<Option<gracekey_core::Client>, Failure> {
-        let found: Option<wire::Client> = self.http.find(&client_path(client_id))?;
+        let found: Option<wire::Client> = self.http.find(&Target::client(client_id))?;
         Ok(found.map(wire::Client::into_client))
     }
 
     pub(super) fn list(&self, client: Option<&ClientId>) -> Result<Listing, Failure> {
         let mut query = vec![("limit", PAGE.to_string())];
         if let Some(client_id) = client {
-            let _: wire::Client = self.http.get(&client_path(client_id))?;
+            let _: wire::Client = self.http.get(&Target::client(client_id))?;
             query.push(("client_id", client_id.to_string()));
         }
         let epoch = self.epoch()?;
@@ -150,7 +152,7 @@ impl Server {
         loop {
             let mut query = query.clone();
             query.extend(after.take().map(|after| ("after", after)));
-            let page: wire::Keys = self.http.get(&with_query("/v2/keys", &query))?;
+            let page: wire::Keys = self.http.get(&Target::from("/v2/keys").with_query(&query))?;
             keys.extend(page.keys.into_iter().map(wire::Key::into_line));
             match page.next {
                 Some(next) => after = Some(next),
@@ -160,7 +162,7 @@ impl Server {
     }
 
     fn epoch(&self) -> Result<u64, Failure> {
-        let ready: wire::Ready = self.http.get("/readyz")?;
+        let ready: wire::Ready = self.http.get(&"/readyz".into())?;
         Ok(ready.epoch)
     }
 
@@ -169,7 +171,8 @@ impl Server {
             ImportFormat::Json => "application/json",
             ImportFormat::Csv => "text/csv",
         };
-        let imported: wire::Imported = self.http.send_body(Method::POST, "/v2/import", Body { kind, content: text })?;
+        let imported: wire::Imported =
+            self.http.send_body(Method::POST, &"/v2/import".into(), Body { kind, content: text })?;
         Ok(imported.into_imported())
     }
 
@@ -204,13 +207,13 @@ impl Server {
     fn newest(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let wanted = self.epoch()?;
         for _ in 1..ATTEMPTS {
-            let text = self.http.get_text("/v2/keyring")?;
+            let text = self.http.get_text(&"/v2/keyring".into())?;
             if serde_json::from_slice::<wire::Ready>(&text).is_ok_and(|keyring| keyring.epoch >= wanted) {
                 return Ok(text);
             }
             std::thread::sleep(PAUSE);
         }
-        self.http.get_text("/v2/keyring")
+        self.http.get_text(&"/v2/keyring".into())
     }
 
     pub(super) fn audit(&self, order: &AuditOrder) -> Result<AuditPage, Failure> {
@@ -218,7 +221,7 @@ impl Server {
         query.extend(order.client.as_ref().map(|client_id| ("client_id", client_id.to_string())));
         query.extend(order.key_id.map(|key_id| ("key_id", key_id.to_string())));
         query.extend((order.after > 0).then(|| ("after", order.after.to_string())));
-        let page: wire::Audit = self.http.get(&with_query("/v2/audit", &query))?;
+        let page: wire::Audit = self.http.get(&Target::from("/v2/audit").with_query(&query))?;
         Ok(page.into())
     }
 
@@ -252,41 +255,4 @@ fn set(body: &mut Value, name: &str, value: Value) {
     if let Some(body) = body.as_object_mut() {
         body.insert(name.into(), value);
     }
-}
-
-fn client_path(client_id: &ClientId) -> String {
-    format!("/v2/clients/{}", escaped(client_id.as_str()))
-}
-
-fn credential_path(client_id: &ClientId, credential: &CredentialName) -> String {
-    format!("{}/credentials/{}", client_path(client_id), escaped(credential.as_str()))
-}
-
-fn ending_path(what: &Ending) -> String {
-    match what {
-        Ending::Revoke(Revoke::Key(key_id)) => format!("/v2/keys/{key_id}/revoke"),
-        Ending::Revoke(Revoke::Credential(client_id, credential)) => {
-            format!("{}/revoke", credential_path(client_id, credential))
-        }
-        Ending::Revoke(Revoke::Client(client_id)) => format!("{}/revoke", client_path(client_id)),
-        Ending::Window(client_id, credential) => format!("{}/close-window", credential_path(client_id, credential)),
-    }
-}
-
-fn with_query(path: &str, query: &[(&str, String)]) -> String {
-    let pairs: Vec<_> = query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-    format!("{path}?{}", pairs.join("&"))
-}
-
-/// In percent codes, all but the unreserved characters of RFC 3986 §2.3: a client id may hold `/` and `:`.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
 }

@@ -57,7 +57,7 @@ impl Check {
     }
 
     fn file(&self, path: &Path, cli: &Cli) -> Result<(String, &'static str, String), Failure> {
-        let text = input::secret(Some(path), "what to check")?;
+        let text = input::secret(Some(path), "what to check", input::KEYS)?;
         let name = if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() };
         match self.kind.unwrap_or_else(|| guess(&text)) {
             Kind::Policy => {

@@ -87,7 +87,11 @@ fn cells(key: &WouldEnd, counted: bool) -> [String; 6] {
         key.credential.to_string(),
         key.generation.to_string(),
         key.key_id.to_string(),
-        key.requests_last_day.map_or_else(|| "not counted".into(), |requests| format!("{requests} requests")),
+        match key.requests_last_day {
+            None => "not counted".into(),
+            Some(1) => "1 request".into(),
+            Some(requests) => format!("{requests} requests"),
+        },
         last_used.unwrap_or_else(|| if counted { "never".into() } else { "not counted".into() }),
     ]
 }

@@ -44,7 +44,7 @@ impl Explain {
         let (document, peppers) = place.document()?;
         let keyring = Keyring::new(&document, peppers);
         let keyring = keyring.map_err(|error| Failure::refused(format!("{}: {error}", place.name())))?;
-        let text = input::secret(self.key_file.as_deref(), "the request or the key")?;
+        let text = input::secret(self.key_file.as_deref(), "the request or the key", input::REQUEST)?;
         let pasted = Pasted::read(&text, &policy)?;
         let judge = Judge { policy: &policy, document: &document, keyring: &keyring, now: clock::now()? };
         let explanation = judge.explain(&pasted);

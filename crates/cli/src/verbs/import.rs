@@ -35,7 +35,7 @@ struct Shown<'i> {
 
 impl Import {
     pub(crate) fn run(&self, cli: &Cli, output: &mut Output) -> Result<(), Failure> {
-        let text = input::secret(self.from.as_deref(), "the keys to import")?;
+        let text = input::secret(self.from.as_deref(), "the keys to import", input::KEYS)?;
         let format = self.format.unwrap_or_else(|| ImportFormat::of(&text));
         let Imported { lines, epoch } = cli.place_or_new()?.import(text, format, output)?;
         let said: Vec<_> = lines.iter().map(ToString::to_string).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use gracekey_core::{ClientId, Grace, KeyId, Peppers, Policy, Prefix};
+use gracekey_core::{ClientId, Grace, KeyId, Peppers, Policy, Prefix, Scope};
 use gracekey_server::{AdminKey, Config, FirstStartError, Server, StartError, Telemetry, Tls};
 use gracekey_store::{Limit, Store};
 use ipnet::IpNet;
@@ -28,13 +28,18 @@ use crate::signal::EndingSignal;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   gracekey serve
-  gracekey serve --store sqlite:/var/lib/gracekey/gracekey.db --listen 0.0.0.0:8787 \\
-      --tls-cert server.pem --tls-key server.key
+  gracekey serve --listen 0.0.0.0:8787 --tls-cert server.pem --tls-key server.key
   GRACEKEY_STORE=postgres://gracekey:…@db/gracekey gracekey serve      any number of them, on one database
   gracekey serve --policy policy.json --trusted-proxy 127.0.0.1        /verify for nginx, Traefik, Caddy and Envoy")]
 pub(crate) struct Serve {
     /// Where it listens; without --tls-cert, only on loopback or behind a proxy that speaks TLS
-    #[arg(long, value_name = "ADDRESS", env = "GRACEKEY_LISTEN", default_value = "127.0.0.1:8787")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "GRACEKEY_LISTEN",
+        hide_env_values = true,
+        default_value = "127.0.0.1:8787"
+    )]
     listen: SocketAddr,
     /// The policy by which /verify decides [default: strict, `Authorization: Bearer` and `X-API-Key`]
     #[arg(long, value_name = "FILE")]
@@ -91,11 +96,18 @@ impl Serve {
         let peppers = first_pepper(&place, output)?;
         place.runtime().block_on(async {
             let mut ending = EndingSignal::listen()?;
-            first_key(&place, &peppers, cli.admin_key_file.as_deref(), output).await?;
+            let way_in = first_key(&place, &peppers, cli.admin_key_file.as_deref(), output).await?;
             let config = self.config(place.store().clone(), peppers, policy)?;
             let server = Server::start(config).await.map_err(|error| self.not_started(&error))?;
             let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
-            output.note(&format!("{}: served at {scheme}://{}", place.name(), server.local_addr()));
+            if self.tls_cert.is_none() && !server.local_addr().ip().is_loopback() {
+                output.note("keys go over the network in plain text: give --tls-cert, or let nobody but a proxy with TLS reach this");
+            }
+            let url = format!("{scheme}://{}", server.local_addr());
+            output.note(&format!("{}: served at {url}", place.name()));
+            if let Some(way_in) = way_in {
+                output.note(&format!("next, elsewhere: export GRACEKEY_STORE={url}; {way_in}"));
+            }
             ending.wait().await?;
             output.note(&format!(
                 "ending: what is under way has {} s to finish; once more ends it at once",
@@ -184,13 +196,13 @@ fn first_pepper(place: &StorePlace, output: &mut Output) -> Result<Arc<Peppers>,
     place.peppers()
 }
 
-/// Gives the first operator of an empty store a key, once: on standard output, or in a file.
+/// Gives the first operator of an empty store a key, once: on standard output, or in a file. Says how it is used.
 async fn first_key(
     place: &StorePlace,
     peppers: &Peppers,
     file: Option<&Path>,
     output: &mut Output,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let (store, failed) = (place.store(), |error| store_failure(place.name(), error));
     let empty = store.clients(None, Limit::new(1).unwrap_or_default()).await.map_err(failed)?.is_empty();
     if empty {
@@ -210,7 +222,9 @@ async fn first_key(
         FirstStartError::Store(error) => failed(error),
         error => Failure::refused(error),
     })?;
-    let Some(AdminKey { key, key_id, client_id }) = made else { return Ok(()) };
+    let Some(AdminKey { key, key_id, client_id }) = made else {
+        return no_operator(place, output).await.map(|()| None);
+    };
     let lost = format!(
         "it is stored as {key_id}; revoke it, gracekey revoke --store {0} --key-id {key_id}, and issue another: gracekey issue --store {0} --client ops --scope gracekey:admin",
         place.name()
@@ -223,13 +237,24 @@ async fn first_key(
         Some(path) => durable::create(path, key.as_bytes(), 0o600)
             .map_err(|error| Failure::of_file(path, format!("the admin key can't be written: {error}; {lost}")))?,
     }
-    let how = match file {
-        None => "GRACEKEY_ADMIN_KEY=<that key>".to_owned(),
-        Some(path) => format!("--admin-key-file {}", path.display()),
-    };
-    output.note(&format!(
-        "next, elsewhere: GRACEKEY_STORE=<the address below>, {how}, and then gracekey issue --client <client id>"
-    ));
+    Ok(Some(match file {
+        None => "export GRACEKEY_ADMIN_KEY=<that key>; gracekey issue --client <client id>".to_owned(),
+        Some(path) => format!("gracekey issue --admin-key-file {} --client <client id>", path.display()),
+    }))
+}
+
+/// A store that was filled before a server ran on it has no operator.
+async fn no_operator(place: &StorePlace, output: &mut Output) -> Result<(), Failure> {
+    let most = Limit::new(Limit::MAX).unwrap_or_default();
+    let clients = place.store().clients(None, most).await.map_err(|error| store_failure(place.name(), error))?;
+    let is_operator = |scope: &Scope| scope.as_str() == "gracekey:admin";
+    let seen_all = clients.len() < usize::from(Limit::MAX);
+    if seen_all && !clients.iter().any(|row| row.client.scopes.iter().any(is_operator)) {
+        output.note(&format!(
+            "nobody may administer this server over HTTP; if somebody is to: gracekey issue --store {} --client ops --scope gracekey:admin",
+            place.name()
+        ));
+    }
     Ok(())
 }
 

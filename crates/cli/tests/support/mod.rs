@@ -3,9 +3,10 @@
 
 #[path = "../../../store/tests/suite/support/folder.rs"]
 mod folder;
-#[allow(unexpected_cfgs, clippy::expect_used, reason = "the store's own tests ask more of it")]
+#[allow(unexpected_cfgs, clippy::expect_used, clippy::panic, reason = "the store's own tests ask more of it")]
 #[path = "../../../store/tests/suite/support/postgres.rs"]
 pub(crate) mod postgres;
+#[allow(clippy::panic, reason = "a server that does not start fails the test")]
 pub(crate) mod serving;
 
 use std::path::{Path, PathBuf};
