@@ -94,8 +94,12 @@ impl Feed {
     pub(crate) async fn changed(&self, epoch: u64) {
         self.0.told.notify_one();
         let mut own = self.0.own.subscribe();
-        // Late is no error: whoever looks sees it a moment later.
-        let _late = tokio::time::timeout(Self::PATIENCE, own.wait_for(|own| *own >= epoch)).await;
+        let shown = tokio::time::timeout(Self::PATIENCE, own.wait_for(|own| *own >= epoch));
+        // Late is no error: whoever looks sees it a moment later. And nobody follows any more while the server ends.
+        tokio::select! {
+            _ = shown => {}
+            () = self.0.stopped() => {}
+        }
     }
 
     /// Ends what waits, so that the server can end.

@@ -13,6 +13,7 @@ mod support;
 mod bad_input;
 mod dry_run;
 mod import;
+mod killed;
 mod life;
 mod limits;
 mod lists;

@@ -36,15 +36,36 @@ impl Http {
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Reply {
+        self.send(self.request(method, path, key, body)).await
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Request<Body>, http::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(key) = key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
-        self.send(match body {
+        match body {
             None => request.body(Body::empty()),
             Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
-        })
-        .await
+        }
+    }
+
+    /// The same with a server that may be gone: `None` when no whole answer came.
+    pub(crate) async fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&Value>,
+    ) -> Option<Reply> {
+        let request = self.request(method, path, key, body).unwrap();
+        tokio::time::timeout(HANGS, self.exchange(request)).await.expect("the server hangs")
     }
 
     /// A body as it stands, of whatever kind.
@@ -55,14 +76,14 @@ impl Http {
     }
 
     pub(crate) async fn send(&self, request: Result<Request<Body>, http::Error>) -> Reply {
-        let exchange = async {
-            let response = self.client.request(request.unwrap()).await.unwrap();
-            let (parts, body) = response.into_parts();
-            let text = body.collect().await.unwrap().to_bytes();
-            let text = String::from_utf8(text.to_vec()).unwrap();
-            Reply { status: parts.status, headers: parts.headers, text }
-        };
-        tokio::time::timeout(HANGS, exchange).await.expect("the server hangs")
+        let reply = tokio::time::timeout(HANGS, self.exchange(request.unwrap())).await.expect("the server hangs");
+        reply.expect("the server is gone")
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Option<Reply> {
+        let (parts, body) = self.client.request(request).await.ok()?.into_parts();
+        let text = String::from_utf8(body.collect().await.ok()?.to_bytes().to_vec()).unwrap();
+        Some(Reply { status: parts.status, headers: parts.headers, text })
     }
 }
 
