@@ -30,6 +30,9 @@ scripts/wasm-build.sh
 step "tests"
 cargo nextest run --workspace --locked
 
+step "nginx, Flask and PostgreSQL behind the server"
+examples/gateway/run.sh --check
+
 step "documentation and its examples"
 cargo test --workspace --doc --quiet --locked
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --lib --no-deps --locked
