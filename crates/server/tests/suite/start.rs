@@ -89,14 +89,13 @@ async fn a_restart_loses_nothing() {
 async fn what_ended_long_ago_is_dropped() {
     let running = Running::new().await;
     let issued = running.issue("acme_corp").await;
-    let other = running.issue("globex").await;
-    let revoke = format!("/v2/keys/{}/revoke", issued.key_id);
-    running.http.call("POST", &revoke, Some(&running.admin), None).await.is(200);
+    running.clock.set(at(10));
+    let successor = crate::support::Issued::of_rotation(&running.rotate(&issued.key).await.is(200).json());
     let admin = running.admin.clone();
     let place = running.end().await;
     let mut config = Config::new(Store::connect(&place.address()).await.unwrap(), peppers());
     config.listen.set_port(0);
-    config.clock = gracekey_tower::FakeClock::at(at(91 * 86_400)).into();
+    config.clock = gracekey_tower::FakeClock::at(at(92 * 86_400)).into();
     let again = Server::start(config).await.unwrap();
     let http = crate::support::http::Http::new(format!("http://{}", again.local_addr()));
     let path = format!("/v2/keys/{}", issued.key_id);
@@ -106,7 +105,7 @@ async fn what_ended_long_ago_is_dropped() {
     let log = http.call("GET", "/v2/audit?client_id=acme_corp", Some(&admin), None).await.is(200).json();
     let last = log["entries"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((last["action"].as_str(), last["actor"].as_str()), (Some("key.prune"), Some("upkeep")));
-    http.call("GET", &format!("/v2/keys/{}", other.key_id), Some(&admin), None).await.is(200);
+    http.call("GET", &format!("/v2/keys/{}", successor.key_id), Some(&admin), None).await.is(200);
     again.shutdown(Duration::from_secs(5));
     again.wait().await.unwrap();
 }
