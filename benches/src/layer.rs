@@ -30,7 +30,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// A service that does nothing.
-fn inner() -> impl Service<Request<()>, Response = Response<String>> + 'static {
+fn inner() -> impl Service<Request<()>, Response = Response<String>> + Clone + 'static {
     service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(String::new()))))
 }
 

@@ -8,11 +8,13 @@ use crate::request::CONTENT_TYPE;
 /// The header fields that a decision looks at, prepared so that all others are passed over at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watches {
-    /// One bit for each length that a watched name has, and `content-type`, which tells gRPC from HTTP.
-    lengths: u64,
+    /// The [`sieve_bit`] of each watched name, and of `content-type`, which tells gRPC from HTTP.
+    sieve: u64,
     fields: Vec<FieldName>,
     /// What each of `fields` is watched for.
     watched: Vec<Watched>,
+    /// The indices among `fields` of those that may hold a key, and in which places.
+    removable: Vec<(usize, u32)>,
     /// The indices among `fields` of the forwarded client id and key id.
     forward: Option<[usize; 2]>,
     queries: Vec<(ParameterName, u32)>,
@@ -50,7 +52,7 @@ impl Watches {
                 "has more than 32 places; leave out those that no caller uses",
             ));
         }
-        let mut watches = Self { lengths: length_bit(CONTENT_TYPE.len()), ..Self::default() };
+        let mut watches = Self { sieve: sieve_bit(CONTENT_TYPE), ..Self::default() };
         for (at, place) in places.iter().enumerate() {
             if places.iter().take(at).any(|earlier| is_same(earlier, place)) {
                 return Err(PolicyError::field(
@@ -71,6 +73,11 @@ impl Watches {
             let after = watches.fields.len();
             watches.forward = after.checked_sub(2).map(|client_id| [client_id, client_id + 1]);
         }
+        let places = |watched: &Watched| match watched {
+            Watched::Key(readings) => readings.iter().fold(0, |places, (_, place)| places | place),
+            Watched::Cookie | Watched::Forward => 0,
+        };
+        watches.removable = watches.watched.iter().map(places).enumerate().filter(|(_, places)| *places != 0).collect();
         Ok(watches)
     }
 
@@ -105,15 +112,15 @@ impl Watches {
     }
 
     fn field(&mut self, name: &FieldName, watched: Watched) {
-        self.lengths |= length_bit(name.as_str().len());
+        self.sieve |= sieve_bit(name.as_str().as_bytes());
         self.fields.push(name.clone());
         self.watched.push(watched);
     }
 
-    /// Whether a header of that name may be looked at. Most others are passed over for their length alone.
+    /// Whether a header of that name may be looked at. Most others are passed over without a comparison.
     #[inline]
     pub(crate) fn may_watch(&self, name: &[u8]) -> bool {
-        self.lengths & length_bit(name.len()) != 0
+        self.sieve & sieve_bit(name) != 0
     }
 
     /// The index of a header among [`Watches::fields`], and what it is watched for.
@@ -131,6 +138,13 @@ impl Watches {
 
     pub(crate) fn watched(&self) -> impl Iterator<Item = (usize, &FieldName, &Watched)> {
         self.fields.iter().zip(&self.watched).enumerate().map(|(at, (name, watched))| (at, name, watched))
+    }
+
+    /// The headers that hold a key in one of these places.
+    #[inline]
+    pub(crate) fn removable(&self, places: u32) -> impl Iterator<Item = (usize, &FieldName)> + Clone {
+        let held = self.removable.iter().filter(move |(_, own)| own & places != 0);
+        held.filter_map(|(at, _)| self.fields.get(*at).map(|name| (*at, name)))
     }
 
     /// The headers that carry the client id and the key id to the upstream.
@@ -166,7 +180,10 @@ fn is_same(one: &Place, other: &Place) -> bool {
     }
 }
 
+/// One of 64 bits for the length of a name and its first letter, in either case. With 5, none of the usual headers shares
+/// its bit with one that is watched by default.
 #[inline]
-fn length_bit(len: usize) -> u64 {
-    1_u64.checked_shl(u32::try_from(len).unwrap_or(u32::MAX)).unwrap_or(1 << 63)
+fn sieve_bit(name: &[u8]) -> u64 {
+    let first = name.first().map_or(0, |first| usize::from(first | 0x20));
+    1 << ((name.len() + 5 * first) & 63)
 }

@@ -34,14 +34,10 @@ impl<'a> Grant<'a> {
     /// What must be changed in the request before it goes on: the credential out, who called in, spoofed copies out.
     #[inline]
     pub fn edits(&self) -> impl Iterator<Item = RequestEdit<'a>> + use<'a> {
-        let removed = self.removed;
-        let headers = self.policy.watches().watched().filter_map(move |(index, name, watched)| match watched {
-            Watched::Key(readings) if readings.iter().any(|(_, place)| removed & place != 0) => {
-                Some(RequestEdit::RemoveHeader(Field { index, name: name.as_str() }))
-            }
-            _ => None,
-        });
-        headers.chain(self.forwarded().into_iter().flatten()).chain(self.removed_inside())
+        let headers = self.policy.watches().removable(self.removed);
+        let removed = headers.map(|(index, name)| RequestEdit::RemoveHeader(Field { index, name: name.as_str() }));
+        let [client_id, key_id] = self.forwarded();
+        removed.chain(client_id).chain(key_id).chain(self.removed_inside())
     }
 
     /// Who called, or nobody.
