@@ -37,7 +37,7 @@ async fn the_document_names_every_endpoint() {
 }
 
 /// How many requests schemathesis makes up for each operation. `GRACEKEY_SCHEMATHESIS_EXAMPLES=500` looks longer.
-const EXAMPLES: &str = "12";
+const EXAMPLES: &str = "8";
 
 /// Every check of schemathesis, with an operator's key: every answer is one that the document names, bad data is refused
 /// and good data is taken.
