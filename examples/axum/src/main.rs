@@ -1,17 +1,20 @@
 //! A small HTTP service that keeps serving while its keys rotate.
 //!
 //! It reads `gracekey.pepper` and `gracekey.keyring.json`, which `gracekey init` made, in the folder where it is started,
-//! and follows every change of the keyring file. `GRACEKEY_LISTEN` is where it listens, 127.0.0.1:3000 by default.
+//! and follows every change of the keyring file. With `GRACEKEY_FEED`, the URL of a `gracekey serve`, it follows that
+//! server instead, with the key in `GRACEKEY_FEED_KEY`. `GRACEKEY_LISTEN` is where it listens, 127.0.0.1:3000 by default.
+
+mod source;
 
 use axum::Router;
 use axum::routing::{get, post};
-use gracekey::{Caller, GracekeyLayer, KeyringFile, LiveKeyring, Policy, pepper_from_file};
+use gracekey::{Caller, GracekeyLayer, LiveKeyring, Policy};
+use source::Source;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let file = KeyringFile::new("gracekey.keyring.json", pepper_from_file("gracekey.pepper")?);
-    let keys = LiveKeyring::new(file.load()?);
-    let _watch = file.watch(&keys)?;
+    let keys = LiveKeyring::empty();
+    let source = Source::follow(&keys).await?;
     let policy = Policy::parse(include_bytes!("../policy.json"))?;
 
     let app = Router::new()
@@ -24,6 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(&listen).await?;
     say(&format!("listening on http://{}", listener.local_addr()?));
     axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
+    source.end().await;
     Ok(())
 }
 
