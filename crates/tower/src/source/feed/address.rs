@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::Uri;
@@ -19,6 +20,13 @@ const USAGE: &str = "/v2/usage";
 impl Address {
     pub(super) fn is_tls(&self) -> bool {
         self.keyring.scheme() == Some(&Scheme::HTTPS)
+    }
+
+    /// Whether what is sent there stays on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        let host = self.keyring.host().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
     /// The server's URL, for logs.
@@ -87,6 +95,7 @@ mod tests {
             assert_eq!((address.keyring.to_string().as_str(), address.shown()), (keyring, shown));
             assert_eq!(address.usage.to_string(), keyring.replace("keyring", "usage"));
             assert_eq!(address.is_tls(), url.starts_with("https"));
+            assert_eq!(address.is_local(), !url.contains("example"), "{url}");
         }
     }
 

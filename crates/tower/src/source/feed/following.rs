@@ -30,6 +30,12 @@ impl Following {
         tasks.spawn_on(Arc::clone(&follower).poll(), &runtime);
         tasks.spawn_on(Arc::clone(&follower).recheck(), &runtime);
         tasks.spawn_on(Arc::clone(&follower).allow_rechecks(), &runtime);
+        if feed.key.is_some() && !feed.address.is_tls() && !feed.address.is_local() {
+            tracing::warn!(
+                server = feed.address.shown(),
+                "the feed's own key is sent over http, where it can be read: use https, unless something else encrypts"
+            );
+        }
         live.count_uses(feed.usage_every.is_some());
         if let Some(every) = feed.usage_every {
             tasks.spawn_on(usage::report(Arc::clone(&follower), every), &runtime);
