@@ -20,6 +20,8 @@ cargo deny --log-level warn check bans licenses sources
 
 step "lints"
 cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+# And what only the constant-time harness compiles.
+cargo clippy --quiet -p gracekey-core -p gracekey-constant-time --locked -- --cfg gracekey_memcheck -D warnings
 
 step "the engine without std"
 scripts/no-std.sh
