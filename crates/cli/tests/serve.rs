@@ -87,6 +87,16 @@ fn a_store_with_keys_never_gets_another_pepper() {
     let other = Pepper::text(id, &[9; 32]);
     let ran = sandbox.command(&["serve", "--listen", "127.0.0.1:0"]).env("GRACEKEY_PEPPER", &*other).output().unwrap();
     Ran::from(ran).expect_code(1).expect_error("the pepper `p1`, and the one at hand is `p2`");
+    let id: PepperId = "p1".parse().unwrap();
+    let other = Pepper::text(id, &[9; 32]);
+    for args in
+        [&["serve", "--listen", "127.0.0.1:0"][..], &["issue", "--store", "sqlite:gracekey.db", "--client", "a"]]
+    {
+        let ran = sandbox.command(args).env("GRACEKEY_PEPPER", &*other).output().unwrap();
+        Ran::from(ran).expect_code(1).expect_error("has that id but is another: every key would be unknown");
+    }
+    let id: PepperId = "p2".parse().unwrap();
+    let other = Pepper::text(id, &[9; 32]);
     let both = format!("{},{}", &*other, fs::read_to_string(sandbox.path("moved")).unwrap().trim_end());
     Serving::start(&sandbox, &[], &[("GRACEKEY_PEPPER", &both)]).end().expect_code(0);
 }

@@ -42,6 +42,7 @@ impl Server {
         let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
         let live = LiveKeyring::with_clock(None, config.clock.clone());
         let layer = guard::layer(&config, live.clone()).map_err(StartError::Policy)?;
+        config.store.check_peppers(&config.peppers).await.map_err(StartError::Store)?;
         let feed = Feed::start(&config, live.clone()).await.map_err(StartError::feed)?;
         let cannot = |listen| move |why| StartError::Listen { listen, why };
         let listener = TcpListener::bind(config.listen).await.map_err(cannot(config.listen))?;

@@ -14,6 +14,7 @@ mod keys;
 mod migrate;
 mod mint;
 mod page;
+mod pepper;
 mod prune;
 mod revoke;
 mod rotate;

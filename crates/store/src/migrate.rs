@@ -16,6 +16,7 @@ pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
         include_str!("../migrations/sqlite/0001_keyring.sql"),
         include_str!("../migrations/sqlite/0002_views.sql"),
         include_str!("../migrations/sqlite/0003_made_at.sql"),
+        include_str!("../migrations/sqlite/0004_peppers.sql"),
     ]);
     // SQLite has no lock to hold meanwhile. Of several that begin at once one gets through, and the others find it done.
     for _ in 0..ATTEMPTS {
@@ -33,6 +34,7 @@ pub(crate) async fn postgres(pool: &PgPool) -> Result<(), StoreError> {
         include_str!("../migrations/postgres/0001_keyring.sql"),
         include_str!("../migrations/postgres/0002_views.sql"),
         include_str!("../migrations/postgres/0003_made_at.sql"),
+        include_str!("../migrations/postgres/0004_peppers.sql"),
     ]);
     migrator.run(pool).await.map_err(in_migration)
 }

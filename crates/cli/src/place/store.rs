@@ -113,6 +113,7 @@ impl StorePlace {
             }
             None => self.pepper.read()?,
         };
+        self.wait(self.store.check_peppers(&peppers))?;
         Ok(peppers)
     }
 
@@ -259,8 +260,6 @@ pub(crate) fn failure(name: &str, error: StoreError) -> Failure {
     };
     let advice = match unavailable.trouble {
         Trouble::Unreachable => "; is the database running, and is its address right?",
-        Trouble::Busy => "; another one is in the middle of a long change, an import perhaps: try again",
-        Trouble::Full => "; make room and try again",
         Trouble::Damaged => "; restore a backup",
         _ => "",
     };

@@ -1,9 +1,11 @@
 //! The life of a key in a store, step by step.
 
-use gracekey_core::{Document, End, LifecycleError, Revoke, Seconds};
-use gracekey_store::{Issue, KeyState, Rotate, RotateFrom, StoreError, Usage};
+use gracekey_core::{Document, End, LifecycleError, Pepper, Peppers, Revoke, Seconds};
+use gracekey_store::{Issue, KeyState, Kind, Rotate, RotateFrom, StoreError, Usage};
 
-use crate::support::{Place, acme, add_client, at, by, credential, current, held, issue, mint, on_both};
+use crate::support::{
+    Place, acme, add_client, at, by, credential, current, held, issue, mint, on_both, pepper, peppers,
+};
 
 on_both! {
     a_key_is_issued_and_shows_in_the_snapshot
@@ -19,6 +21,7 @@ on_both! {
     a_disabled_client_shows_in_the_snapshot
     what_ended_long_ago_is_pruned
     a_refusal_changes_nothing
+    another_pepper_of_the_same_id_is_noticed
 }
 
 async fn a_key_is_issued_and_shows_in_the_snapshot(place: Place) {
@@ -232,4 +235,21 @@ async fn a_key_that_got_lost_on_its_way_to_an_operator_is_replaced(place: Place)
     store.record_usage(&[used], None, at(31)).await.unwrap();
     let refusal = store.rotate(&lost(), &by(), at(40)).await.unwrap_err();
     assert!(matches!(refusal, StoreError::Refused(LifecycleError::SuccessorUsed { .. })));
+}
+
+async fn another_pepper_of_the_same_id_is_noticed(place: Place) {
+    let store = place.store_with_client().await;
+    let other = || Pepper::new("p1".parse().unwrap(), &[8; 32]).unwrap();
+    let check = async |ring: Peppers| store.check_peppers(&ring).await;
+    check(Peppers::one(other())).await.unwrap();
+    check(peppers()).await.expect("no key was ever digested with the one before");
+    issue(&store, 1).await;
+    check(peppers()).await.unwrap();
+    for ring in [Peppers::one(other()), Peppers::rotating(pepper("p2"), other()).unwrap()] {
+        let refusal = check(ring).await.unwrap_err();
+        assert_eq!(refusal.kind(), Kind::Operator);
+        assert!(refusal.to_string().contains("has that id but is another"), "{refusal}");
+    }
+    check(Peppers::rotating(pepper("p2"), pepper("p1")).unwrap()).await.unwrap();
+    assert_eq!(store.epoch().await.unwrap(), 2, "a mark is no change of the keyring");
 }
