@@ -9,114 +9,107 @@ mod origin;
 mod pass;
 mod trust;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use gracekey_core::Policy;
 use gracekey_tower::{Gracekey, GracekeyLayer, LiveKeyring, Throttle};
 use http::header::CONTENT_TYPE;
+use http::{Extensions, HeaderMap};
 use tower::{Layer, Service};
 
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::feed::Feed;
+use answer::Answer;
 use metrics::Metrics;
 use origin::Proxy;
 use pass::Pass;
 use trust::Trusted;
 
-/// What all requests of proxies share.
+/// What answers one kind of proxy. Cheap to clone.
 #[derive(Clone)]
-struct Verify(Arc<Shared>);
-
-struct Shared {
-    trusted: Trusted,
-    gate: Gracekey<Pass>,
-    metrics: Metrics,
-}
-
-/// Who asks, and for whom: the address that failures are counted under.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
+struct Verify {
     proxy: Proxy,
-    client: Option<IpAddr>,
+    trusted: Arc<Trusted>,
+    gate: Gracekey<Pass>,
+    metrics: Arc<Metrics>,
 }
 
 /// The routes. They stand outside the server's own Layer: the key in these requests is a caller's, and not the proxy's.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(config: &Config, live: LiveKeyring, feed: Feed) -> Router<S> {
-    let verify = Verify(Arc::new(Shared {
-        trusted: Trusted::new(&config.trusted_proxies),
-        gate: layer(config, live).layer(Pass::new(&config.policy, feed)),
-        metrics: Metrics::new(&config.metrics_prefix),
-    }));
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(config: &Config, live: &LiveKeyring, feed: &Feed) -> Router<S> {
+    let trusted = Arc::new(Trusted::new(&config.trusted_proxies));
+    let metrics = Arc::new(Metrics::new(&config.metrics_prefix));
+    let verify = |proxy: Proxy| {
+        let layer = layer(config, proxy, live.clone(), Arc::clone(&trusted));
+        let gate = layer.layer(Pass::new(proxy, &config.policy, feed.clone()));
+        Verify { proxy, trusted: Arc::clone(&trusted), gate, metrics: Arc::clone(&metrics) }
+    };
+    let envoy = verify(Proxy::Envoy);
     Router::new()
-        .route("/verify", any(forwarding))
-        .route("/verify/nginx", any(nginx))
-        .route("/verify/envoy", any(envoy))
-        .route("/verify/envoy/", any(envoy))
-        .route("/verify/envoy/{*target}", any(envoy))
-        .with_state(verify)
+        .route_service("/verify", verify(Proxy::Forwarding))
+        .route_service("/verify/nginx", verify(Proxy::Nginx))
+        .route_service("/verify/envoy", envoy.clone())
+        .route_service("/verify/envoy/", envoy.clone())
+        .route_service("/verify/envoy/{*target}", envoy)
 }
 
-fn layer(config: &Config, live: LiveKeyring) -> GracekeyLayer {
+fn layer(config: &Config, proxy: Proxy, live: LiveKeyring, trusted: Arc<Trusted>) -> GracekeyLayer {
     let guesses = NonZeroU32::new(config.limits.guesses_per_minute).unwrap_or(NonZeroU32::MIN);
-    let throttle = Throttle::new(guesses, Duration::from_mins(1));
-    let throttle = throttle.peer_from(|_, extensions| extensions.get::<Asked>().and_then(|asked| asked.client));
-    let layer = GracekeyLayer::new(config.policy.clone(), live).throttle(throttle);
+    let client = move |headers: &HeaderMap, _: &Extensions| -> Option<IpAddr> { trusted.client(proxy, headers) };
+    let throttle = Throttle::new(guesses, Duration::from_mins(1)).peer_from(client);
+    let layer = GracekeyLayer::new(policy(config, proxy), live).throttle(throttle);
     layer.clock(config.clock.clone()).metrics_prefix(config.metrics_prefix.clone())
 }
 
-/// Traefik's `forwardAuth` and Caddy's `forward_auth`.
-async fn forwarding(State(verify): State<Verify>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
-    verify.answer(peer, Proxy::Forwarding, request).await
-}
-
-/// nginx's `auth_request`.
-async fn nginx(State(verify): State<Verify>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
-    answer::for_nginx(verify.answer(peer, Proxy::Nginx, request).await).await
-}
-
-/// Envoy's `ext_authz` over HTTP, with `/verify/envoy` as its `path_prefix`.
-async fn envoy(State(verify): State<Verify>, peer: ConnectInfo<SocketAddr>, request: Request) -> Response {
-    verify.answer(peer, Proxy::Envoy, request).await
+/// The operator's, and nothing else decides. Only what would be changed in a request is left out where nobody looks at it
+/// afterwards: Envoy alone is told.
+fn policy(config: &Config, proxy: Proxy) -> Policy {
+    let mut lean = config.policy.config().clone();
+    if proxy != Proxy::Envoy {
+        (lean.forward, lean.sanitize) = (None, false);
+    }
+    Policy::new(lean).unwrap_or_else(|_| config.policy.clone())
 }
 
 impl Verify {
-    async fn answer(&self, ConnectInfo(peer): ConnectInfo<SocketAddr>, proxy: Proxy, request: Request) -> Response {
-        match self.original(peer, proxy, request) {
-            Ok(original) => {
-                let mut gate = self.0.gate.clone();
-                // Whoever stands behind the Layer here answers at once, and never fails.
-                match gate.call(original).await {
-                    Ok(response) => response.map(Body::new),
-                    Err(never) => match never {},
-                }
-            }
-            Err(error) => {
-                self.0.metrics.refused(&error);
-                error.into_response()
-            }
-        }
-    }
-
     /// The request that the proxy asks about, without its body.
-    fn original(&self, peer: SocketAddr, proxy: Proxy, request: Request) -> Result<http::Request<()>, ApiError> {
-        self.0.trusted.check(peer.ip())?;
+    fn original(&self, request: Request) -> Result<http::Request<()>, ApiError> {
         let (mut parts, _) = request.into_parts();
-        let (method, uri) = proxy.origin(&parts)?;
-        parts.method = method;
-        parts.uri = uri;
+        let peer = parts.extensions.get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
+        self.trusted.check(peer)?;
+        (parts.method, parts.uri) = self.proxy.origin(&parts)?;
         // A denial of gRPC is a 200, which a proxy takes for leave to let the call pass. The proxy knows how to tell a gRPC
         // caller of a 401.
         parts.headers.remove(CONTENT_TYPE);
-        let client = self.0.trusted.client(proxy, &parts.headers);
-        parts.extensions.insert(Asked { proxy, client });
         Ok(http::Request::from_parts(parts, ()))
+    }
+}
+
+impl Service<Request> for Verify {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // So is what stands behind the Layer.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Answer {
+        match self.original(request) {
+            Ok(original) => Answer::decided(self.proxy, self.gate.call(original)),
+            Err(error) => {
+                self.metrics.refused(&error);
+                Answer::refused(self.proxy, error.into_response())
+            }
+        }
     }
 }

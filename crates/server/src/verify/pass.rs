@@ -5,14 +5,13 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use gracekey_core::Policy;
 use gracekey_tower::Caller;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::Empty;
 use tower::Service;
 
-use super::Asked;
 use super::origin::Proxy;
 use crate::feed::Feed;
 
@@ -23,8 +22,9 @@ pub(super) struct Pass {
 }
 
 struct Shared {
-    /// The names under which the policy forwards who called.
-    forwarded: Vec<HeaderName>,
+    proxy: Proxy,
+    /// The names under which the policy forwards the client id and the key id.
+    forwarded: Option<[HeaderName; 2]>,
     /// Every name that the policy may set or remove.
     fields: Vec<HeaderName>,
     feed: Feed,
@@ -34,12 +34,13 @@ struct Shared {
 const TO_REMOVE: HeaderName = HeaderName::from_static("x-envoy-auth-headers-to-remove");
 
 impl Pass {
-    pub(super) fn new(policy: &Policy, feed: Feed) -> Self {
+    pub(super) fn new(proxy: Proxy, policy: &Policy, feed: Feed) -> Self {
+        // Names of the engine are tokens of RFC 9110 in lower case, which every header name can be.
         let name = |name: &str| HeaderName::try_from(name).ok();
-        let forward = policy.config().forward.iter().flat_map(|forward| [&forward.client_id, &forward.key_id]);
-        let forwarded = forward.filter_map(|field| name(field.as_str())).collect();
+        let forward = policy.config().forward.as_ref();
+        let forwarded = forward.and_then(|to| Some([name(to.client_id.as_str())?, name(to.key_id.as_str())?]));
         let fields = policy.fields().iter().filter_map(|field| name(field.as_str())).collect();
-        Self { shared: Arc::new(Shared { forwarded, fields, feed }) }
+        Self { shared: Arc::new(Shared { proxy, forwarded, fields, feed }) }
     }
 }
 
@@ -53,32 +54,38 @@ impl Service<Request<()>> for Pass {
     }
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
-        let (parts, ()) = request.into_parts();
-        if let Some(caller) = parts.extensions.get::<Caller>() {
-            self.shared.feed.count(caller);
-        }
         let mut response = Response::new(Empty::new());
-        let headers = response.headers_mut();
-        if parts.extensions.get::<Asked>().is_some_and(|asked| asked.proxy == Proxy::Envoy) {
-            self.shared.remove(&parts.headers, headers);
+        if self.shared.proxy == Proxy::Envoy {
+            self.shared.remove(request.headers(), response.headers_mut());
         }
-        self.shared.forward(parts.headers, headers);
+        if let Some(caller) = request.extensions().get::<Caller>() {
+            self.shared.feed.count(caller);
+            self.shared.forward(caller, response.headers_mut());
+        }
         ready(Ok(response))
     }
 }
 
 impl Shared {
-    /// The Layer has set these on the request, whatever its caller had sent.
-    fn forward(&self, mut request: HeaderMap, response: &mut HeaderMap) {
-        for name in &self.forwarded {
-            if let Some(value) = request.remove(name) {
+    /// Who called, whatever the caller had sent.
+    fn forward(&self, caller: &Caller, response: &mut HeaderMap) {
+        let Some([client, key]) = &self.forwarded else { return };
+        let (client_id, key_id) = (caller.client_id(), caller.key_id());
+        let mut text = BytesMut::with_capacity(client_id.len() + key_id.len());
+        text.extend_from_slice(client_id.as_bytes());
+        text.extend_from_slice(key_id.as_bytes());
+        let mut text = text.freeze();
+        let client_id = text.split_to(client_id.len());
+        for (name, value) in [(client, client_id), (key, text)] {
+            // Client ids and key ids are visible ASCII.
+            if let Ok(value) = HeaderValue::from_maybe_shared(value) {
                 response.insert(name.clone(), value);
             }
         }
     }
 
-    /// What the Layer took off the request, Envoy takes off the original one: the key, and copies of the forwarded headers
-    /// in an anonymous request.
+    /// What the Layer took off the request, Envoy takes off the original one: the key, and in an anonymous request what the
+    /// caller says of itself.
     fn remove(&self, request: &HeaderMap, response: &mut HeaderMap) {
         let mut names = String::new();
         for name in self.fields.iter().filter(|name| !request.contains_key(*name)) {
