@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use gracekey_core::{Admitted, Entry, Keyring, Policy, Scope, Timestamp, Verdict};
+use gracekey_core::{Admitted, Entry, Scope, Timestamp, Verdict};
 use http::Extensions;
 
 use crate::request;
+use crate::scene::Scene;
 
 /// Who called: what the Layer puts into the extensions of a request with a good key.
 ///
 /// It holds on to the keyring that granted, and copies nothing out of it.
 #[derive(Clone)]
 pub struct Caller {
-    keyring: Arc<Keyring>,
     index: u32,
     admission: Admission,
 }
@@ -20,7 +20,7 @@ pub struct Caller {
 /// Under what a request was let pass.
 #[derive(Clone)]
 pub(crate) struct Admission {
-    pub(crate) policy: Arc<Policy>,
+    pub(crate) scene: Arc<Scene>,
     pub(crate) now: Option<Timestamp>,
     pub(crate) enforced: bool,
 }
@@ -73,7 +73,7 @@ impl Caller {
     }
 
     fn entry(&self) -> Option<Entry<'_>> {
-        self.keyring.entry(self.index)
+        self.admission.scene.ring.as_ref()?.keyring().entry(self.index)
     }
 }
 
@@ -88,11 +88,11 @@ impl std::fmt::Debug for Caller {
     }
 }
 
-/// Notes under what a request was let pass, and who called.
+/// Notes under what a request was let pass, and who called: the index of the entry.
 #[inline]
-pub(crate) fn note(extensions: &mut Extensions, admission: Admission, caller: Option<(Arc<Keyring>, u32)>) {
+pub(crate) fn note(extensions: &mut Extensions, admission: Admission, caller: Option<u32>) {
     match caller {
-        Some((keyring, index)) => drop(extensions.insert(Caller { keyring, index, admission })),
+        Some(index) => drop(extensions.insert(Caller { index, admission })),
         None => drop(extensions.insert(Anonymous(admission))),
     }
 }
@@ -119,7 +119,7 @@ pub(crate) fn with_scopes<T>(
     let caller = request.extensions().get::<Caller>();
     let anonymous = || request.extensions().get::<Anonymous>().map(|Anonymous(admission)| admission);
     let admission = caller.map(|caller| &caller.admission).or_else(anonymous).ok_or(LayerMissing)?;
-    let Admission { policy, now, enforced } = admission;
+    let Admission { scene, now, enforced } = admission;
     let admitted = Admitted { entry: caller.and_then(Caller::entry), enforced: *enforced };
-    Ok(then(gracekey_core::decide_scopes(policy, admitted, scopes, &request::view(request), *now)))
+    Ok(then(gracekey_core::decide_scopes(&scene.policy, admitted, scopes, &request::view(request), *now)))
 }

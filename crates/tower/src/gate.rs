@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gracekey_core::{Denial, Grant, Held, Policy, Reason, Timestamp, Verdict, decide};
+use gracekey_core::{Denial, Entry, Grant, Held, Policy, Reason, Timestamp, Verdict, decide};
 use http::HeaderName;
 
 use crate::caller::{self, Admission};
 use crate::clock::Clock;
 use crate::future::Passage;
-use crate::live::{LiveKeyring, Snapshot};
+use crate::live::LiveKeyring;
 use crate::metrics::{Metrics, Outcome, Tally};
 use crate::recheck::{Recheck, Wait};
+use crate::scene::{LiveScene, Scene};
 use crate::{events, request, response};
 
 /// The policy, the keyring, and what watches over their use.
@@ -23,6 +24,7 @@ pub(crate) struct Gate {
     pub(crate) keys: LiveKeyring,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,
+    scene: Arc<LiveScene>,
     #[cfg(feature = "throttle")]
     pub(crate) throttle: Option<Arc<crate::throttle::Throttle>>,
 }
@@ -38,15 +40,23 @@ pub(crate) enum Decided {
 impl Gate {
     pub(crate) fn new(policy: Policy, keys: LiveKeyring) -> Self {
         let names = policy.fields().iter().filter_map(|name| header_name(name.as_str())).collect();
+        let (policy, metrics) = (Arc::new(policy), Arc::default());
         Self {
-            policy: Arc::new(policy),
+            scene: LiveScene::new(&policy, &metrics, &keys),
+            policy,
             names,
             clock: keys.clock().clone(),
             keys,
-            metrics: Arc::default(),
+            metrics,
             #[cfg(feature = "throttle")]
             throttle: None,
         }
+    }
+
+    /// The same with other metrics.
+    pub(crate) fn counted_by(&mut self, metrics: Metrics) {
+        self.metrics = Arc::new(metrics);
+        self.scene = LiveScene::new(&self.policy, &self.metrics, &self.keys);
     }
 
     #[inline]
@@ -73,13 +83,13 @@ impl Gate {
         refused: impl FnOnce(&Self, &http::Request<B>, Denial<'_>, Option<Timestamp>) -> R,
     ) -> Result<Passage, R> {
         let now = self.clock.now();
-        let snapshot = self.keys.snapshot();
+        let scene = self.scene.load();
         let confirmed_at = self.keys.confirmed_at();
-        let held = snapshot.as_deref().map(|keyring| Held { keyring, confirmed_at });
+        let held = scene.ring.as_deref().map(|keyring| Held { keyring, confirmed_at });
         self.metrics.keyring(now, held);
         let verdict = decide(&self.policy, held, &request::view(request), now);
         match verdict {
-            Verdict::Grant(grant) => Ok(self.pass(request, &grant, &snapshot, now)),
+            Verdict::Grant(grant) => Ok(self.pass(request, &grant, &scene, now)),
             Verdict::Denial(denial) => Err(refused(self, request, denial, now)),
         }
     }
@@ -89,23 +99,23 @@ impl Gate {
         &self,
         request: &mut http::Request<B>,
         grant: &Grant<'_>,
-        snapshot: &Snapshot,
+        scene: &Arc<Scene>,
         now: Option<Timestamp>,
     ) -> Passage {
         request::edit(request, grant, &self.names);
-        let caller = grant.entry().zip(snapshot.as_deref()).map(|(entry, ring)| {
-            ring.used(entry.index());
-            (Arc::clone(ring.keyring()), entry.index())
-        });
-        let admission = Admission { policy: Arc::clone(&self.policy), now, enforced: grant.admitted().enforced };
-        caller::note(request.extensions_mut(), admission, caller);
+        let index = grant.entry().map(Entry::index);
+        if let Some((ring, index)) = scene.ring.as_ref().zip(index) {
+            ring.used(index);
+        }
+        let admission = Admission { scene: Arc::clone(scene), now, enforced: grant.admitted().enforced };
+        caller::note(request.extensions_mut(), admission, index);
         let outcome = Outcome::of(grant);
         match outcome {
             Outcome::Previous => self.metrics.previous_key(grant.entry(), now),
             Outcome::WouldDeny(_) => events::would_deny(grant),
             Outcome::Current | Outcome::Anonymous | Outcome::Denied(_) => {}
         }
-        Passage { tally: Tally::new(&self.metrics, outcome), notice: grant.notice() }
+        Passage { tally: Tally::new(scene, outcome), notice: grant.notice() }
     }
 
     #[cold]
@@ -119,7 +129,7 @@ impl Gate {
     #[cold]
     fn answer(&self, denial: &Denial<'_>) -> Box<http::Response<Bytes>> {
         events::denied(denial);
-        drop(Tally::new(&self.metrics, Outcome::Denied(denial.reason())));
+        self.metrics.count(Outcome::Denied(denial.reason()));
         Box::new(response::answer(denial))
     }
 

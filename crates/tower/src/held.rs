@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::future::{Passage, ResponseFuture};
 use crate::gate::Gate;
-use crate::metrics::{Outcome, Tally};
+use crate::metrics::Outcome;
 use crate::recheck::Wait;
 use crate::response::ResponseBody;
 
@@ -92,7 +92,7 @@ impl<S, B> Held<S, B> {
 impl<S, B> Drop for Held<S, B> {
     fn drop(&mut self) {
         if matches!(self.stage, Stage::Waiting(..)) {
-            drop(Tally::new(&self.gate.metrics, Outcome::Denied(Reason::Unknown)));
+            self.gate.metrics.count(Outcome::Denied(Reason::Unknown));
         }
     }
 }

@@ -35,13 +35,13 @@ impl GracekeyLayer {
     /// The first word of the metrics' names, `gracekey` by default: letters, digits and `_`.
     pub fn metrics_prefix(self, prefix: impl Into<String>) -> Self {
         let clients = self.gate.metrics.clients_limit();
-        self.with(|gate| gate.metrics = Arc::new(Metrics::new(prefix.into(), clients)))
+        self.with(|gate| gate.counted_by(Metrics::new(prefix.into(), clients)))
     }
 
     /// How many clients have metrics of their own, 1,000 by default. Those beyond share the client id `other`.
     pub fn metrics_clients(self, limit: usize) -> Self {
         let prefix = self.gate.metrics.prefix().to_owned();
-        self.with(|gate| gate.metrics = Arc::new(Metrics::new(prefix, limit)))
+        self.with(|gate| gate.counted_by(Metrics::new(prefix, limit)))
     }
 
     /// Decides by another clock than that of the keyring.

@@ -16,6 +16,7 @@ mod recheck;
 mod request;
 mod response;
 mod ring;
+mod scene;
 mod scopes;
 mod service;
 #[cfg(any(feature = "feed", feature = "file"))]

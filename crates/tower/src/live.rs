@@ -4,7 +4,7 @@
 mod uses;
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::{ArcSwapOption, Guard};
 use gracekey_core::{DocumentError, Keyring, Timestamp};
@@ -12,6 +12,7 @@ use gracekey_core::{DocumentError, Keyring, Timestamp};
 use crate::clock::Clock;
 use crate::recheck::Recheck;
 use crate::ring::Ring;
+use crate::scene::LiveScene;
 
 /// The keyring that requests are decided with, which its source replaces under load.
 ///
@@ -38,9 +39,11 @@ struct Replacing {
     counting: bool,
     /// Rings that were replaced, and whose counts were not handed out since.
     replaced: Vec<Arc<Ring>>,
+    /// The Layers that decide with this keyring.
+    followers: Vec<Weak<LiveScene>>,
 }
 
-/// What one request sees.
+/// The ring at one moment.
 pub(crate) type Snapshot = Guard<Option<Arc<Ring>>>;
 
 impl LiveKeyring {
@@ -117,8 +120,20 @@ impl LiveKeyring {
 
     fn put(&self, turn: &mut Replacing, keyring: Arc<Keyring>) {
         let ring = if turn.counting { Ring::counting(keyring) } else { Ring::new(keyring) };
-        let replaced = self.shared.ring.swap(Some(Arc::new(ring)));
+        let ring = Some(Arc::new(ring));
+        let replaced = self.shared.ring.swap(ring.clone());
+        turn.followers.retain(|follower| {
+            let follower = follower.upgrade();
+            follower.inspect(|follower| follower.take(ring.clone())).is_some()
+        });
         turn.replaced.extend(replaced.filter(|ring| turn.counting && ring.is_counting()));
+    }
+
+    /// A Layer has this keyring from now on, and each that follows.
+    pub(crate) fn follow(&self, follower: &Arc<LiveScene>) {
+        let mut turn = self.replacing();
+        follower.take(self.shared.ring.load_full());
+        turn.followers.push(Arc::downgrade(follower));
     }
 
     fn replacing(&self) -> MutexGuard<'_, Replacing> {

@@ -11,6 +11,7 @@ use gracekey_core::{Entry, Grant, Held, Keyring, Reason, Timestamp};
 use metrics::{Counter, Gauge, Unit};
 
 use crate::live::LiveKeyring;
+use crate::scene::Scene;
 use clients::Clients;
 
 /// The metrics of one Layer.
@@ -45,7 +46,7 @@ pub(crate) enum Outcome {
 
 /// Counts one request when it is dropped, with the outcome that it then has.
 pub(crate) struct Tally {
-    metrics: Arc<Metrics>,
+    scene: Arc<Scene>,
     outcome: Outcome,
 }
 
@@ -90,7 +91,7 @@ impl Metrics {
     }
 
     #[inline]
-    fn count(&self, outcome: Outcome) {
+    pub(crate) fn count(&self, outcome: Outcome) {
         let registered = self.registered();
         registered.requests.increment(1);
         match outcome {
@@ -214,8 +215,8 @@ impl Outcome {
 
 impl Tally {
     #[inline]
-    pub(crate) fn new(metrics: &Arc<Metrics>, outcome: Outcome) -> Self {
-        Self { metrics: Arc::clone(metrics), outcome }
+    pub(crate) fn new(scene: &Arc<Scene>, outcome: Outcome) -> Self {
+        Self { scene: Arc::clone(scene), outcome }
     }
 
     /// Some part behind the Layer denied the request after all.
@@ -227,6 +228,6 @@ impl Tally {
 impl Drop for Tally {
     #[inline]
     fn drop(&mut self) {
-        self.metrics.count(self.outcome);
+        self.scene.metrics.count(self.outcome);
     }
 }

@@ -112,54 +112,60 @@ pub(crate) fn edit<B>(request: &mut http::Request<B>, grant: &Grant<'_>, names: 
 
 /// The values of the forwarded headers, which share one allocation.
 #[derive(Default)]
-struct Forwarded {
-    text: Text,
-    /// The index of each name, and the length of its value.
-    headers: [Option<(usize, usize)>; 2],
+struct Forwarded<'g> {
+    /// The index of each name, and its value.
+    headers: [Option<(usize, &'g str)>; 2],
 }
 
-/// A client id has at most 128 bytes and a key id 8.
-struct Text {
-    bytes: [u8; 136],
+/// As much room as a client id of 128 bytes and a key id of 8 need, and what most of them fit in.
+const ROOM: usize = 136;
+const USUAL_ROOM: usize = 40;
+
+struct Text<const ROOM: usize> {
+    bytes: [u8; ROOM],
     len: usize,
 }
 
-impl Forwarded {
+impl<'g> Forwarded<'g> {
     #[inline]
-    fn push(&mut self, name: usize, value: &str) {
-        let end = self.text.len + value.len();
-        let room = self.text.bytes.get_mut(self.text.len..end);
-        let slot = self.headers.iter_mut().find(|slot| slot.is_none());
-        if let (Some(room), Some(slot)) = (room, slot) {
-            room.copy_from_slice(value.as_bytes());
-            self.text.len = end;
-            *slot = Some((name, value.len()));
+    fn push(&mut self, name: usize, value: &'g str) {
+        if let Some(slot) = self.headers.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some((name, value));
         }
     }
 
     #[inline]
     fn set(self, headers: &mut HeaderMap, names: &[HeaderName]) {
-        if self.text.len == 0 {
-            return;
-        }
-        let mut text = Bytes::from_owner(self.text);
-        for (name, len) in self.headers.into_iter().flatten() {
-            let value = if len < text.len() { text.split_to(len) } else { std::mem::take(&mut text) };
+        let len: usize = self.headers.iter().flatten().map(|(_, value)| value.len()).sum();
+        let mut text = match len {
+            0 => return,
+            1..=USUAL_ROOM => Bytes::from_owner(self.text::<USUAL_ROOM>()),
+            _ => Bytes::from_owner(self.text::<ROOM>()),
+        };
+        for (name, value) in self.headers.into_iter().flatten() {
+            let value = if value.len() < text.len() { text.split_to(value.len()) } else { std::mem::take(&mut text) };
             // Client ids and key ids are visible ASCII.
             if let (Some(name), Ok(value)) = (names.get(name), HeaderValue::from_maybe_shared(value)) {
                 headers.insert(name, value);
             }
         }
     }
-}
 
-impl Default for Text {
-    fn default() -> Self {
-        Self { bytes: [0; 136], len: 0 }
+    #[inline]
+    fn text<const ROOM: usize>(&self) -> Text<ROOM> {
+        let mut text = Text { bytes: [0; ROOM], len: 0 };
+        for (_, value) in self.headers.iter().flatten() {
+            let end = text.len + value.len();
+            if let Some(room) = text.bytes.get_mut(text.len..end) {
+                room.copy_from_slice(value.as_bytes());
+                text.len = end;
+            }
+        }
+        text
     }
 }
 
-impl AsRef<[u8]> for Text {
+impl<const ROOM: usize> AsRef<[u8]> for Text<ROOM> {
     fn as_ref(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
