@@ -16,13 +16,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use gracekey_core::{ApiKey, Generation};
 use gracekey_tower::{
-    Caller, FakeClock, GracekeyLayer, KeyringFile, LiveKeyring, RequireScopes, Throttle, pepper_from_env,
-    pepper_from_file,
+    Caller, FakeClock, FeedError, GracekeyLayer, KeyringFeed, KeyringFile, LiveKeyring, RequireScopes, Throttle,
+    pepper_from_env, pepper_from_file,
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use metrics_util::debugging::DebuggingRecorder;
 use support::{PEPPER, document, generation, keyring, now, peppers, policy, superseded};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt, service_fn};
 
 /// Everything that was said, by whatever way.
@@ -82,6 +84,7 @@ async fn nothing_shows_a_key_or_a_pepper() {
 
     requests(&said).await;
     files(&said);
+    feed(&said).await;
     for (key, _, _, value) in metrics.snapshot().into_vec() {
         said.note((key, value));
     }
@@ -97,6 +100,8 @@ async fn nothing_shows_a_key_or_a_pepper() {
         "throttled",
         "gracekey_requests_total",
         "the pepper file",
+        "the feed gives no keyring",
+        "which is no caller's",
         "acme",
     ] {
         assert!(text.contains(expected), "{expected} was never said");
@@ -108,6 +113,7 @@ async fn nothing_shows_a_key_or_a_pepper() {
         ("a key", secret(&support::key(1))),
         ("a key", secret(&support::key(2))),
         ("a key", secret(&support::key(9))),
+        ("the feed's own key", secret(&support::key(10))),
         ("a malformed key", "MALFORMEDMARK".to_owned()),
     ] {
         let place = text.find(&secret);
@@ -235,6 +241,34 @@ fn files(said: &Said) {
     if let Err(why) = pepper_from_env() {
         said.error(&why);
     }
+}
+
+/// A server that refuses the feed's own key, and one that is not there.
+async fn feed(said: &Said) {
+    let refusal = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 18\r\n\r\n{\"code\":\"revoked\"}";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let feed = KeyringFeed::new(&url, peppers()).unwrap().key(support::key(10));
+    said.note(&feed);
+    let refused = feed.follow(&LiveKeyring::empty()).unwrap();
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let mut question = vec![0; 4096];
+    let len = connection.read(&mut question).await.unwrap();
+    assert!(String::from_utf8_lossy(&question[..len]).contains(support::key(10).reveal()), "the key was never sent");
+    connection.write_all(refusal.as_bytes()).await.unwrap();
+    let why = refused.first(Duration::from_millis(200)).await.unwrap_err();
+    assert!(matches!(why, FeedError::FeedKey { .. }), "{why}");
+    said.error(&why);
+    said.note(&refused);
+    refused.end().await;
+
+    drop((connection, listener));
+    let gone = feed.follow(&LiveKeyring::empty()).unwrap();
+    said.error(&gone.first(Duration::from_millis(200)).await.unwrap_err());
+    for url in [format!("http://{}@127.0.0.1", support::key(10).reveal()), support::key(10).reveal().to_owned()] {
+        said.error(&KeyringFeed::new(&url, peppers()).unwrap_err());
+    }
+    said.error(&feed.verifier(support::key(10).reveal()).unwrap_err());
 }
 
 fn mode(path: &std::path::Path, mode: u32) {
