@@ -14,6 +14,7 @@ mod support;
 use std::convert::Infallible;
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -24,6 +25,7 @@ use http::{Request, Response};
 use serde_json::json;
 use support::folder::Folder;
 use support::{Issued, Running, peppers};
+use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
 
 /// Far longer than anything here takes; a test that gets there has failed.
@@ -85,6 +87,43 @@ async fn a_key_is_good_from_its_first_request_to_its_revocation() {
     }
     // The operator's key opens nothing at the edge.
     assert_eq!(verifier.ask(&running.admin).await, 401);
+    running.end().await;
+}
+
+/// Each client rotates its own key while it asks, uses the new key at once, and at both verifiers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_rotate_themselves_under_load_are_never_refused() {
+    const CLIENTS: usize = 40;
+    let running = Running::new().await;
+    let feed = feed_key(&running).await.reveal().to_owned();
+    let mut keys = Vec::new();
+    for number in 0..CLIENTS {
+        keys.push(running.issue(&format!("client-{number}")).await.key);
+    }
+    let parse = || ApiKey::parse(&feed).unwrap();
+    let verifiers = Arc::new([
+        Verifier::of(&running, "one", |it| it.key(parse())).await,
+        Verifier::of(&running, "two", |it| it.key(parse())).await,
+    ]);
+    let mut clients = JoinSet::new();
+    for (number, mut key) in keys.into_iter().enumerate() {
+        let (http, verifiers) = (running.http.clone(), Arc::clone(&verifiers));
+        clients.spawn(async move {
+            for turn in 0..CLIENTS {
+                for verifier in &*verifiers {
+                    assert_eq!(verifier.ask(&key).await, 200, "client {number} in turn {turn}");
+                }
+                if turn == number {
+                    let rotated = http.call("POST", "/v2/auth/rotate-key", Some(&key), None).await.is(200).json();
+                    key = Issued::of_rotation(&rotated).key;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+    }
+    while let Some(client) = clients.join_next().await {
+        client.expect("no refusal");
+    }
     running.end().await;
 }
 
