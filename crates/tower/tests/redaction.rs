@@ -252,9 +252,9 @@ async fn feed(said: &Said) {
     said.note(&feed);
     let refused = feed.follow(&LiveKeyring::empty()).unwrap();
     let (mut connection, _) = listener.accept().await.unwrap();
-    let mut question = vec![0; 4096];
-    let len = connection.read(&mut question).await.unwrap();
-    assert!(String::from_utf8_lossy(&question[..len]).contains(support::key(10).reveal()), "the key was never sent");
+    let mut question = Vec::with_capacity(4096);
+    connection.read_buf(&mut question).await.unwrap();
+    assert!(String::from_utf8_lossy(&question).contains(support::key(10).reveal()), "the key was never sent");
     connection.write_all(refusal.as_bytes()).await.unwrap();
     let why = refused.first(Duration::from_millis(200)).await.unwrap_err();
     assert!(matches!(why, FeedError::FeedKey { .. }), "{why}");
