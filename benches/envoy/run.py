@@ -48,7 +48,7 @@ def keyring():
                 "digest": f"hmac-sha256:p1:{mac(digests, api_key(n).encode()).hex()}",
                 "expires_at": None,
                 "generation": 1,
-                "key_id": f"key{n:05}",
+                "key_id": f"{n:08}",
                 "not_before": None,
                 "retires_at": None,
                 "revoked_at": None,

@@ -59,6 +59,8 @@ enum KeyringFrom<'c> {
     Inline(&'c RawValue),
     /// A cluster of the proxy.
     Fetch(Fetch),
+    /// Another plugin of this process, which fetches it and shares it under this name.
+    Shared(String),
 }
 
 /// How the filter counts.
@@ -84,6 +86,7 @@ pub(crate) struct Settings<'c> {
 pub(crate) enum Source<'c> {
     Inline(Cow<'c, str>),
     Fetch(Fetch),
+    Shared(String),
 }
 
 impl<'c> Settings<'c> {
@@ -93,13 +96,7 @@ impl<'c> Settings<'c> {
             PolicyError::Field { path, why } => ConfigError::new(format!("policy.{path}"), why),
             other => ConfigError::new("policy", other),
         })?;
-        let keyring = match document.keyring {
-            KeyringFrom::Inline(raw) => Source::Inline(inline(raw)?),
-            KeyringFrom::Fetch(mut fetch) => {
-                fetch.check(host)?;
-                Source::Fetch(fetch)
-            }
-        };
+        let keyring = document.keyring.source(host)?;
         document.metrics.check()?;
         let peppers = Arc::new(document.pepper.read(host)?);
         let Document { metrics, filter_state, .. } = document;
@@ -132,6 +129,23 @@ fn inline(raw: &RawValue) -> Result<Cow<'_, str>, ConfigError> {
         return Ok(Cow::Owned(text));
     }
     Ok(Cow::Borrowed(text))
+}
+
+impl<'c> KeyringFrom<'c> {
+    fn source<H: Host>(self, host: &H) -> Result<Source<'c>, ConfigError> {
+        match self {
+            Self::Inline(raw) => inline(raw).map(Source::Inline),
+            Self::Fetch(mut fetch) => {
+                fetch.check(host)?;
+                Ok(Source::Fetch(fetch))
+            }
+            Self::Shared(name) if fetch::is_name(&name) => Ok(Source::Shared(name)),
+            Self::Shared(_) => {
+                let why = "is the name of `keyring.fetch.share`, 1 to 100 visible ASCII characters";
+                Err(ConfigError::new("keyring.shared", why))
+            }
+        }
+    }
 }
 
 impl PepperFrom {

@@ -15,6 +15,8 @@ pub(crate) struct Fetcher {
     due: u64,
     poll: Option<Call>,
     refresh: Refresh,
+    /// Where the next piece of a document begins.
+    next: usize,
     failures: u32,
     seed: u64,
     reported: Option<String>,
@@ -44,8 +46,18 @@ pub(crate) enum Outcome {
     Unchanged,
     /// Another document, with its entity tag.
     Document(Option<String>),
+    /// A piece of it.
+    Piece(Piece),
     /// Nothing that could be used.
     Failed(String),
+}
+
+/// A piece of a document.
+pub(crate) struct Piece {
+    pub(crate) etag: Option<String>,
+    pub(crate) start: usize,
+    /// Bytes of the whole document.
+    pub(crate) total: usize,
 }
 
 /// Which call was answered.
@@ -61,13 +73,15 @@ impl Fetcher {
     const REFRESH: u64 = Self::SECOND;
     /// Between an answer and the next call where the server waits, at least.
     const PAUSE: u64 = Self::SECOND / 20;
+    /// Bytes of a piece.
+    const PIECE: usize = 4 << 20;
 
     /// Each worker starts at a moment of its own within the first fifth of a second, so that they do not all ask at
     /// once for ever after.
     pub(crate) fn new(fetch: Fetch, now: u64) -> Self {
         let refresh = Refresh::NotBefore(0);
         let mut fetcher =
-            Self { fetch, etag: None, due: 0, poll: None, refresh, failures: 0, seed: now, reported: None };
+            Self { fetch, etag: None, due: 0, poll: None, refresh, next: 0, failures: 0, seed: now, reported: None };
         fetcher.due = now.saturating_add(fetcher.spread(Self::SECOND / 5));
         // Each worker holds a keyring of its own, and may lag by itself.
         let own = fetcher.spread(1 << 32);
@@ -96,7 +110,7 @@ impl Fetcher {
             return;
         }
         // Without a keyring there is nothing to wait for the change of.
-        let wait = if self.etag.is_some() { self.fetch.wait.0 } else { 0 };
+        let wait = if self.etag.is_some() && self.next == 0 { self.fetch.wait.0 } else { 0 };
         let timeout = nanos(self.fetch.timeout.0).saturating_add(nanos(wait));
         self.poll = self.call(now, wait, timeout, timeout.saturating_mul(2), host);
         if self.poll.is_none() {
@@ -108,6 +122,7 @@ impl Fetcher {
     fn call<H: Host>(&self, now: u64, wait: u32, timeout: u64, patience: u64, host: &H) -> Option<Call> {
         let Fetch { cluster, path, authority, verifier, authorization, .. } = &self.fetch;
         let prefer = format!("wait={wait}");
+        let range = format!("bytes={}-{}", self.next, self.next.saturating_add(Self::PIECE - 1));
         let mut headers = vec![
             (":method", "GET"),
             (":path", path.as_str()),
@@ -117,8 +132,9 @@ impl Fetcher {
         ];
         let more = [
             ("authorization", authorization.as_ref().map(|text| text.as_str())),
-            ("if-none-match", self.etag.as_deref()),
+            ("if-none-match", self.etag.as_deref().filter(|_| self.next == 0)),
             ("prefer", Some(prefer.as_str()).filter(|_| wait > 0)),
+            ("range", Some(range.as_str()).filter(|_| self.in_pieces())),
             ("x-gracekey-verifier", verifier.as_deref()),
         ];
         headers.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
@@ -143,6 +159,12 @@ impl Fetcher {
                 etag => Outcome::Document(etag),
             },
             Some(b"304") if self.etag.is_some() => Outcome::Unchanged,
+            Some(b"206") if self.in_pieces() => match headers.first("content-range").and_then(content_range) {
+                Some((start, total)) if start == self.next => {
+                    Outcome::Piece(Piece { etag: headers.first("etag").and_then(text), start, total })
+                }
+                _ => Outcome::Failed("status 206 without the content-range that was asked for".into()),
+            },
             Some(status) => Outcome::Failed(format!("status {}", String::from_utf8_lossy(status))),
             None => Outcome::Failed("no answer".into()),
         }
@@ -151,6 +173,7 @@ impl Fetcher {
     /// Plans the next call, after one in turn whose answer took `took` to read. Returns what there is to report, once
     /// for each new reason.
     pub(crate) fn done(&mut self, now: u64, took: u64, outcome: Result<Option<String>, String>) -> Option<String> {
+        self.next = 0;
         let (asked_at, overtaken) = self.poll.take().map_or((now, false), |call| (call.asked_at, call.overtaken));
         let interval = nanos(self.fetch.interval.0);
         match outcome {
@@ -184,8 +207,24 @@ impl Fetcher {
         }
     }
 
+    /// Asks for the next piece, at once.
+    pub(crate) fn next_piece<H: Host>(&mut self, next: usize, now: u64, host: &H) {
+        self.poll = None;
+        self.next = next;
+        self.due = now;
+        self.tick(now, host);
+    }
+
+    fn in_pieces(&self) -> bool {
+        self.fetch.pieces || self.fetch.share.is_some()
+    }
+
     /// Asks out of turn, or joins who does. `None` where that was done a moment ago; else until when to wait.
     pub(crate) fn want_refresh(&mut self, now: u64) -> Option<u64> {
+        if self.in_pieces() {
+            // What takes seconds nobody can wait for.
+            return None;
+        }
         match &self.refresh {
             Refresh::NotBefore(moment) if now < *moment => return None,
             Refresh::NotBefore(_) => self.refresh = Refresh::Wanted,
@@ -238,6 +277,12 @@ impl Fetcher {
 
 fn nanos(seconds: u32) -> u64 {
     u64::from(seconds).saturating_mul(Fetcher::SECOND)
+}
+
+/// Where a piece begins, and how long the whole is: `bytes 0-99/1000` (RFC 9110 §14.4).
+fn content_range(value: &[u8]) -> Option<(usize, usize)> {
+    let (range, total) = std::str::from_utf8(value).ok()?.strip_prefix("bytes ")?.split_once('/')?;
+    Some((range.split_once('-')?.0.parse().ok()?, total.parse().ok()?))
 }
 
 /// An entity tag is ASCII, and goes back as it came.

@@ -118,6 +118,20 @@ unsafe extern "C" {
     fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_shared_data(
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        version: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+        version: u32,
+    ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
@@ -245,6 +259,22 @@ impl Host for Proxy {
 
     fn answer_body(&self, start: usize, len: usize) -> Vec<u8> {
         hostcalls::get_buffer(BufferType::HttpCallResponseBody, start, len).ok().flatten().unwrap_or_default()
+    }
+
+    fn shared(&self, name: &str) -> Option<Vec<u8>> {
+        let (mut data, mut size, mut version) = (std::ptr::null_mut(), 0, 0);
+        // SAFETY: the proxy reads the name during the call only; the other pointers are to locals that outlive it.
+        let status =
+            unsafe { proxy_get_shared_data(name.as_ptr(), name.len(), &raw mut data, &raw mut size, &raw mut version) };
+        // SAFETY: as for a header map.
+        (status == 0 && !data.is_null()).then(|| unsafe { Vec::from_raw_parts(data, size, size) })
+    }
+
+    fn share(&self, name: &str, bytes: &[u8]) {
+        // SAFETY: the proxy reads both during the call only.
+        unsafe {
+            proxy_set_shared_data(name.as_ptr(), name.len(), bytes.as_ptr(), bytes.len(), 0);
+        }
     }
 
     fn enter(&self, stream: u32) -> bool {

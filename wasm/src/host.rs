@@ -44,6 +44,10 @@ pub trait Host {
     fn call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Option<u32>;
     /// A piece of the answer that is being handed over.
     fn answer_body(&self, start: usize, len: usize) -> Vec<u8>;
+    /// What is laid out under that name for all workers of the process.
+    fn shared(&self, name: &str) -> Option<Vec<u8>>;
+    /// Lays out bytes under that name, in the place of those that are there.
+    fn share(&self, name: &str, bytes: &[u8]);
     /// Makes all further calls about this stream, which was told to wait. `false` if it is gone.
     fn enter(&self, stream: u32) -> bool;
     /// Lets the request of the stream go on to the next filter.

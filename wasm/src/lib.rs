@@ -17,6 +17,7 @@ mod meter;
 mod pairs;
 mod plugin;
 mod request;
+mod shared;
 mod waiting;
 
 #[cfg(target_arch = "wasm32")]

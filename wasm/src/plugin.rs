@@ -5,14 +5,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gracekey_core::{DocumentError, Held, Keyring, Opening, Peppers, Policy, Timestamp};
+use gracekey_core::{DocumentError, Headers, Held, Keyring, Opening, Peppers, Policy, Request, Sought, Timestamp};
 
 use crate::config::{ConfigError, Settings, Source};
-use crate::fetch::{Asked, Fetcher, Outcome};
+use crate::fetch::{Asked, Fetcher, Outcome, Piece};
 use crate::host::{Host, Level};
 use crate::meter::Meter;
 use crate::pairs::Pairs;
 use crate::request::After;
+use crate::shared;
 use crate::waiting::{self, Waiting};
 
 /// One loaded configuration in one worker.
@@ -23,6 +24,12 @@ pub struct Plugin {
     peppers: Arc<Peppers>,
     ring: RefCell<Option<Ring>>,
     fetcher: Option<RefCell<Fetcher>>,
+    /// A document that comes in pieces.
+    download: RefCell<Option<Download>>,
+    /// The name under which the keyring is laid out for all workers.
+    share: Option<String>,
+    /// The keyring that all workers share, in the place of one of their own.
+    shared: Option<shared::Reader>,
     waiting: Waiting,
     /// How often the plugin is called.
     period: Cell<Duration>,
@@ -34,11 +41,25 @@ struct Ring {
     confirmed_at: Timestamp,
 }
 
+/// A document of which some pieces were read.
+struct Download {
+    opening: Opening,
+    etag: Option<String>,
+}
+
+/// How far a document has come.
+enum Progress {
+    /// The next piece begins here.
+    More(usize),
+    /// It was taken, and has this entity tag.
+    Whole(Option<String>),
+}
+
 impl Plugin {
     /// How often metrics go out.
     const TICK: Duration = Duration::from_secs(1);
     /// How much of a document is read at once.
-    const PIECE: usize = 1 << 16;
+    const BIT: usize = 1 << 16;
 
     /// Reads a configuration. With an inline keyring requests are answered from the first one on.
     ///
@@ -49,8 +70,19 @@ impl Plugin {
         let Settings { policy, peppers, keyring, metrics, filter_state } = settings;
         let meter = Meter::new(&metrics, host);
         let nanos = host.now_nanos().unwrap_or(0);
-        let (ring, waiting, period) = (RefCell::default(), Waiting::default(), Cell::default());
-        let mut plugin = Self { policy, meter, filter_state, peppers, ring, fetcher: None, waiting, period };
+        let mut plugin = Self {
+            policy,
+            meter,
+            filter_state,
+            peppers,
+            ring: RefCell::default(),
+            fetcher: None,
+            download: RefCell::default(),
+            share: None,
+            shared: None,
+            waiting: Waiting::default(),
+            period: Cell::default(),
+        };
         match keyring {
             Source::Inline(document) => {
                 let keyring = Keyring::open(document.as_bytes(), plugin.peppers.clone())
@@ -58,7 +90,12 @@ impl Plugin {
                 // The proxy's own configuration is the source, and it confirms by being loaded.
                 plugin.hold(keyring, moment(nanos), host);
             }
-            Source::Fetch(fetch) => plugin.fetcher = Some(RefCell::new(Fetcher::new(fetch, nanos))),
+            Source::Fetch(fetch) => {
+                plugin.share.clone_from(&fetch.share);
+                plugin.shared = fetch.share.clone().map(shared::Reader::new);
+                plugin.fetcher = Some(RefCell::new(Fetcher::new(fetch, nanos)));
+            }
+            Source::Shared(name) => plugin.shared = Some(shared::Reader::new(name)),
         }
         plugin.plan(nanos, host);
         Ok(plugin)
@@ -68,7 +105,10 @@ impl Plugin {
     pub fn tick<H: Host>(&self, host: &H) {
         self.meter.flush(host);
         let Some(nanos) = host.now_nanos() else { return };
-        let confirmed_at = self.ring.borrow().as_ref().map(|ring| ring.confirmed_at);
+        let mut confirmed_at = self.ring.borrow().as_ref().map(|ring| ring.confirmed_at);
+        if let Some(shared) = &self.shared {
+            confirmed_at = shared.refresh(host);
+        }
         self.meter.tick(confirmed_at, moment(nanos), host);
         if let Some(fetcher) = &self.fetcher {
             fetcher.borrow_mut().tick(nanos, host);
@@ -85,14 +125,30 @@ impl Plugin {
         let Some(asked) = fetcher.borrow().asked(token) else { return };
         let epoch = self.epoch();
         let now = moment(nanos);
-        let outcome = match fetcher.borrow().answer(Pairs::new(headers)) {
+        let answer = fetcher.borrow().answer(Pairs::new(headers));
+        let outcome = match answer {
             Outcome::Unchanged => {
                 if let Some(ring) = self.ring.borrow_mut().as_mut() {
                     ring.confirmed_at = now;
                 }
+                if let Some(name) = &self.share {
+                    shared::confirm(name, nanos, host);
+                }
                 Ok(fetcher.borrow().etag())
             }
-            Outcome::Document(etag) => self.take(body, now, host).map(|()| etag),
+            Outcome::Document(etag) => self
+                .open(body, host)
+                .map_err(|error| error.to_string())
+                .and_then(|ring| self.take(ring, nanos, host))
+                .map(|()| etag),
+            Outcome::Piece(piece) => match self.add(piece, body, nanos, host) {
+                Ok(Progress::More(next)) => {
+                    fetcher.borrow_mut().next_piece(next, nanos, host);
+                    return self.plan(nanos, host);
+                }
+                Ok(Progress::Whole(etag)) => Ok(etag),
+                Err(why) => Err(why),
+            },
             Outcome::Failed(why) => Err(why),
         };
         if asked == Asked::OutOfTurn {
@@ -100,6 +156,7 @@ impl Plugin {
             fetcher.borrow_mut().refreshed(nanos, outcome.ok());
         } else {
             let read_at = host.now_nanos().unwrap_or(nanos);
+            self.download.take();
             let why = fetcher.borrow_mut().done(read_at, read_at.saturating_sub(nanos), outcome);
             if let Some(why) = why {
                 self.report(&why, host);
@@ -163,9 +220,9 @@ impl Plugin {
         self.meter.flush(host);
     }
 
-    /// Opens the document of that length that was fetched, and lets it take the place of the one that is held.
-    fn take<H: Host>(&self, len: usize, now: Timestamp, host: &H) -> Result<(), String> {
-        let keyring = self.open(len, host).map_err(|error| error.to_string())?;
+    /// Lets a keyring that was fetched take the place of the one that is held.
+    fn take<H: Host>(&self, keyring: Keyring, nanos: u64, host: &H) -> Result<(), String> {
+        let now = moment(nanos);
         let held = self.ring.borrow().as_ref().map(|ring| {
             let follows = keyring.check_follows(&ring.keyring);
             (ring.keyring.epoch(), follows)
@@ -175,17 +232,51 @@ impl Plugin {
             Some((epoch, Ok(()))) if epoch == keyring.epoch() => {}
             _ => host.log(Level::Info, &format!("keyring epoch {}, {} keys", keyring.epoch(), keyring.len())),
         }
-        self.hold(keyring, now, host);
+        match &self.share {
+            Some(name) => {
+                shared::publish(name, &keyring, nanos, host);
+                self.meter.holds(&keyring, now, host);
+                *self.ring.borrow_mut() = Some(Ring { keyring: keyring.without_keys(), confirmed_at: now });
+            }
+            None => self.hold(keyring, now, host),
+        }
         Ok(())
     }
 
-    /// Reads a document out of the proxy's memory piece by piece: that of a worker never shrinks again.
+    /// Reads a piece of that length.
+    fn add<H: Host>(&self, piece: Piece, len: usize, nanos: u64, host: &H) -> Result<Progress, String> {
+        let Piece { etag, start, total } = piece;
+        let mut download = match self.download.take().filter(|_| start > 0) {
+            None => Download { opening: Opening::new(self.peppers.clone(), total), etag },
+            Some(download) if download.etag == etag => download,
+            Some(_) => return Err("it changed while it was fetched".into()),
+        };
+        let end = start.saturating_add(len);
+        if len == 0 || end > total {
+            return Err("a piece of another length than its content-range says".into());
+        }
+        self.read(len, &mut download.opening, host).map_err(|error| error.to_string())?;
+        let Download { opening, etag } = download;
+        if end < total {
+            *self.download.borrow_mut() = Some(Download { opening, etag });
+            return Ok(Progress::More(end));
+        }
+        let keyring = opening.finish().map_err(|error| error.to_string())?;
+        self.take(keyring, nanos, host)?;
+        Ok(Progress::Whole(etag))
+    }
+
     fn open<H: Host>(&self, len: usize, host: &H) -> Result<Keyring, DocumentError> {
         let mut opening = Opening::new(self.peppers.clone(), len);
-        for start in (0..len).step_by(Self::PIECE) {
-            opening.push(&host.answer_body(start, Self::PIECE.min(len - start)))?;
-        }
+        self.read(len, &mut opening, host)?;
         opening.finish()
+    }
+
+    /// Reads an answer out of the proxy's memory bit by bit: that of a worker never shrinks again.
+    fn read<H: Host>(&self, len: usize, opening: &mut Opening, host: &H) -> Result<(), DocumentError> {
+        (0..len)
+            .step_by(Self::BIT)
+            .try_for_each(|start| opening.push(&host.answer_body(start, Self::BIT.min(len - start))))
     }
 
     fn hold<H: Host>(&self, keyring: Keyring, now: Timestamp, host: &H) {
@@ -195,7 +286,17 @@ impl Plugin {
 
     /// Lets a request look at the keyring.
     #[inline]
-    pub(crate) fn with_held<T>(&self, look: impl FnOnce(Option<Held<'_>>) -> T) -> T {
+    pub(crate) fn with_held<'r, H: Host, T>(
+        &self,
+        request: &Request<'r, impl Headers<'r>>,
+        host: &H,
+        look: impl FnOnce(Option<Held<'_>>) -> T,
+    ) -> T {
+        if let Some(shared) = &self.shared {
+            let sought = Sought::new(&self.policy, &self.peppers, request);
+            let found = shared.look_up(sought.as_ref(), &self.peppers, host);
+            return look(found.as_ref().map(|(keyring, confirmed_at)| Held { keyring, confirmed_at: *confirmed_at }));
+        }
         let ring = self.ring.borrow();
         look(ring.as_ref().map(|ring| Held { keyring: &ring.keyring, confirmed_at: ring.confirmed_at }))
     }

@@ -98,7 +98,7 @@ impl After {
         let fields = headers.filter(not_pseudo as fn(&(&[u8], &[u8])) -> bool);
         let request = Request { method, target, headers: fields };
         let now = host.now_nanos().map(moment);
-        plugin.with_held(|held| match decide(&plugin.policy, held, &request, now) {
+        plugin.with_held(&request, host, |held| match decide(&plugin.policy, held, &request, now) {
             Verdict::Grant(grant) => {
                 plugin.meter.granted(&grant, host);
                 self.notice = grant.notice();

@@ -12,10 +12,13 @@ mod interpreter;
 #[path = "support/parts.rs"]
 #[expect(dead_code, reason = "no Envoy runs here")]
 mod parts;
+#[path = "support/planted.rs"]
+mod planted;
 #[path = "support/ring.rs"]
 mod ring;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use gracekey_core::{ApiKeys, Peppers};
 use interpreter::Filter;
@@ -26,14 +29,14 @@ fn issued() -> Vec<String> {
     (0..200).map(|at| format!("issued-elsewhere-{at:04}-0123456789abcdefghijklmnopqrstuv")).collect()
 }
 
-fn start() -> Filter {
+fn start(filter: &Path) -> Filter {
     let keys: Vec<_> = issued().iter().map(|key| format!(r#""{key}":"acme""#)).collect();
     let keys = ApiKeys::parse(&format!("{{{}}}", keys.join(","))).expect("keys");
     let peppers: Peppers = PEPPER.parse().expect("a pepper");
     let mut document = keys.document(peppers.current(), moment("2026-11-22T00:00:00Z"));
     document.epoch = 1;
     let configuration = inline(&document.seal(&peppers).to_json(), "");
-    let mut filter = Filter::start(&parts::filter(), &configuration, 1_795_348_800_000_000_000);
+    let mut filter = Filter::start(filter, &configuration, 1_795_348_800_000_000_000);
     // The first requests find the memory as it was at the start.
     for key in issued().iter().take(20) {
         assert_eq!(filter.send(key.as_bytes()).0, None);
@@ -49,9 +52,9 @@ fn near(key: &str, at: usize) -> Vec<u8> {
     near
 }
 
-#[test]
-fn every_wrong_key_of_one_length_costs_the_same() {
-    let mut filter = start();
+/// What wrong keys of one length cost: for each that looks alike (whether it has a hyphen) and each count, how many, and
+/// one of them. `neighbours` of them are next to keys, at each place, and `strangers` far from all.
+fn counts(filter: &mut Filter, neighbours: usize, strangers: usize) -> BTreeMap<(bool, u64), (u32, Vec<u8>)> {
     let length = issued()[0].len();
     let mut counts: BTreeMap<(bool, u64), (u32, Vec<u8>)> = BTreeMap::new();
     let mut count = |key: Vec<u8>| {
@@ -59,15 +62,14 @@ fn every_wrong_key_of_one_length_costs_the_same() {
         assert_eq!(status, Some(401), "{}", key.escape_ascii());
         counts.entry((key.contains(&b'-'), spent)).or_insert((0, key)).0 += 1;
     };
-    // Next to a key, at each place of it.
-    for key in issued().iter().take(100) {
+    for key in issued().iter().take(neighbours / length) {
         for at in 0..length {
             count(near(key, at));
         }
     }
-    // Far from all of them: another constant walk over the visible characters (`SplitMix64`).
+    // Another constant walk over the visible characters (`SplitMix64`).
     let mut state = 0_u64;
-    for _ in 0..4700 {
+    for _ in 0..strangers {
         let key = (0..length).map(|_| {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -75,6 +77,12 @@ fn every_wrong_key_of_one_length_costs_the_same() {
         });
         count(key.collect());
     }
+    counts
+}
+
+#[test]
+fn every_wrong_key_of_one_length_costs_the_same() {
+    let counts = counts(&mut start(&parts::filter()), 5_400, 4_700);
     let total: u32 = counts.values().map(|(times, _)| times).sum();
     assert!(total >= 10_000, "only {total} keys");
     let shown: Vec<_> = counts
@@ -85,10 +93,19 @@ fn every_wrong_key_of_one_length_costs_the_same() {
     assert_eq!(looks, [false, true], "more than one count for keys that look alike: {shown:#?}");
 }
 
+/// The same run over a filter whose comparison stops at the first byte that differs does not pass: only so does passing
+/// mean anything.
+#[test]
+fn an_early_exit_shows() {
+    let counts = counts(&mut start(&planted::filter()), 540, 470);
+    let alike = counts.keys().filter(|(hyphen, _)| *hyphen).count();
+    assert!(alike > 1, "an early exit in the comparison does not show: {counts:?}");
+}
+
 /// The counter sees a difference where there is one, so that the test above can fail.
 #[test]
 fn the_counter_sees_one_byte_more() {
-    let mut filter = start();
+    let mut filter = start(&parts::filter());
     let key = near(&issued()[0], 9);
     let longer = [key.as_slice(), b"x"].concat();
     let (_, spent) = filter.send(&key);

@@ -60,10 +60,18 @@ fn every_vector_holds() {
 fn every_key_is_in_its_bucket_and_all_are_of_one_length() {
     let peppers: Arc<Peppers> = Arc::new("p1:cDFwMXAxcDFwMXAxcDFwMXAxcDFwMXAxcDFwMXAxcDE=".parse().expect("a pepper"));
     let issued: Vec<String> = (0..3000).map(|at| format!("issued-elsewhere-{at:04}")).collect();
-    let keys: Vec<_> = issued.iter().enumerate().map(|(at, key)| format!(r#""{key}":"client-{at}""#)).collect();
-    let keys = ApiKeys::parse(&format!("{{{}}}", keys.join(","))).expect("keys");
-    let now = "2026-11-22T12:00:00Z".parse().expect("a moment");
-    let document = keys.document(peppers.current(), now);
+    let one = ApiKeys::parse(r#"{"one-key-1":"one"}"#).expect("a key");
+    let mut document = one.document(peppers.current(), "2026-11-22T12:00:00Z".parse().expect("a moment"));
+    let (client, generation) = (document.clients.remove(0), document.keys.remove(0));
+    for (at, key) in issued.iter().enumerate() {
+        let (mut client, mut generation) = (client.clone(), generation.clone());
+        client.client_id = format!("client-{at}").parse().expect("a client id");
+        generation.client_id = client.client_id.clone();
+        generation.key_id = format!("{at:08}").parse().expect("a key id");
+        generation.digest = peppers.current().digest(key.as_bytes());
+        document.clients.push(client);
+        document.keys.push(generation);
+    }
     let keyring = Keyring::new(&document, Arc::clone(&peppers)).expect("a keyring");
     let cut = Buckets::new(&keyring);
     let buckets: Vec<_> = cut.iter().collect();

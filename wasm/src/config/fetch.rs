@@ -32,6 +32,12 @@ pub(crate) struct Fetch {
     /// Which API key opens the feed.
     #[serde(default)]
     key: Option<KeyFrom>,
+    /// Whether it is fetched in pieces (RFC 9110 §14), as a large one must be: Envoy takes no answer of more than 32 MiB.
+    #[serde(default)]
+    pub(crate) pieces: bool,
+    /// The name under which it is laid out for all workers.
+    #[serde(default)]
+    pub(crate) share: Option<String>,
     /// What goes into `authorization`, once [`Self::check`] has read it.
     #[serde(skip)]
     pub(crate) authorization: Option<Zeroizing<String>>,
@@ -84,8 +90,11 @@ impl Fetch {
         if self.wait.0 > Self::MAX_WAIT {
             return refuse("wait", "is at most 60s");
         }
-        if self.verifier.as_ref().is_some_and(|name| !(1..=100).contains(&name.len()) || !is_visible(name)) {
+        if self.verifier.as_ref().is_some_and(|name| !is_name(name)) {
             return refuse("verifier", "is a name of 1 to 100 visible ASCII characters");
+        }
+        if self.share.as_ref().is_some_and(|name| !is_name(name)) {
+            return refuse("share", "is a name of 1 to 100 visible ASCII characters");
         }
         if let Some(KeyFrom { env }) = &self.key {
             let Some(key) = host.environment(env) else {
@@ -101,6 +110,10 @@ impl Fetch {
         }
         Ok(())
     }
+}
+
+pub(super) fn is_name(text: &str) -> bool {
+    (1..=100).contains(&text.len()) && is_visible(text)
 }
 
 fn is_visible(text: &str) -> bool {

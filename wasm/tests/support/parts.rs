@@ -17,9 +17,12 @@ pub(crate) fn filter() -> PathBuf {
     root().join(path.trim())
 }
 
-/// The real Envoy.
+/// The real Envoy; of another version where the environment asks for one (scripts/envoy-versions.sh does).
 pub(crate) fn envoy() -> PathBuf {
-    installed("envoy")
+    match std::env::var("ENVOY_VERSION") {
+        Ok(version) => installed(&format!("envoy-{version}")),
+        Err(_) => installed("envoy"),
+    }
 }
 
 /// What lets a test say what time it is, built from `moment.c`.
@@ -31,8 +34,8 @@ pub(crate) fn moment() -> PathBuf {
     library
 }
 
-fn installed(name: &str) -> PathBuf {
-    let path = root().join(".tools/envoy").join(name);
+fn installed(folder: &str) -> PathBuf {
+    let path = root().join(".tools").join(folder).join("envoy");
     assert!(path.exists(), "{} is missing; run scripts/envoy-install.sh", path.display());
     path
 }

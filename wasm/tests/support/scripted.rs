@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use gracekey_core::Timestamp;
@@ -31,6 +32,8 @@ pub(crate) struct Scripted {
     pub(crate) calls: RefCell<Vec<Fields>>,
     pub(crate) no_cluster: Cell<bool>,
     pub(crate) answer_body: RefCell<Vec<u8>>,
+    /// What all workers of a process share.
+    pub(crate) shared: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
     /// The requests of the streams that wait, and those whose stream ended are not among them.
     pub(crate) waiting: RefCell<BTreeMap<u32, Fields>>,
     pub(crate) entered: Cell<u32>,
@@ -164,6 +167,14 @@ impl Host for Scripted {
 
     fn answer_body(&self, start: usize, len: usize) -> Vec<u8> {
         self.answer_body.borrow()[start..start + len].to_vec()
+    }
+
+    fn shared(&self, name: &str) -> Option<Vec<u8>> {
+        self.shared.borrow().get(name).cloned()
+    }
+
+    fn share(&self, name: &str, bytes: &[u8]) {
+        self.shared.borrow_mut().insert(name.into(), bytes.into());
     }
 
     fn enter(&self, stream: u32) -> bool {
