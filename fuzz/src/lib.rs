@@ -9,6 +9,7 @@
 mod decide;
 mod document;
 mod extraction;
+mod filter;
 mod key;
 mod message;
 mod policy;
@@ -19,6 +20,7 @@ mod sent;
 pub use decide::decide;
 pub use document::document;
 pub use extraction::extraction;
+pub use filter::filter;
 pub use key::key;
 pub use policy::policy;
 
@@ -26,5 +28,11 @@ pub use policy::policy;
 pub type Oracle = fn(&[u8]);
 
 /// Every target with its name, as the folders of seeds have it.
-pub const TARGETS: [(&str, Oracle); 5] =
-    [("key", key), ("extraction", extraction), ("document", document), ("policy", policy), ("decide", decide)];
+pub const TARGETS: [(&str, Oracle); 6] = [
+    ("key", key),
+    ("extraction", extraction),
+    ("document", document),
+    ("policy", policy),
+    ("decide", decide),
+    ("filter", filter),
+];

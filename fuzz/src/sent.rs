@@ -1,7 +1,7 @@
 use gracekey_core::{Grant, Headers, Request, RequestEdit, without_cookie, without_query_parameter};
 
 /// A request as someone sent it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) method: Vec<u8>,
     pub(crate) target: Vec<u8>,
@@ -48,7 +48,7 @@ impl Sent {
         sent
     }
 
-    fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.headers.retain(|(own, _)| !is(own, name));
     }
 
