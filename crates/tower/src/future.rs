@@ -32,7 +32,8 @@ pin_project! {
 pub(crate) struct Passage {
     /// Counts when it is dropped, so that a request whose caller went away counts too.
     pub(crate) tally: Tally,
-    pub(crate) notice: Option<Notice>,
+    /// Few have one, and what lies in memory of its own need not be moved along by all others.
+    pub(crate) notice: Option<Box<Notice>>,
 }
 
 impl<F> ResponseFuture<F> {

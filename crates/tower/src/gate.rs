@@ -115,7 +115,7 @@ impl Gate {
             Outcome::WouldDeny(_) => events::would_deny(grant),
             Outcome::Current | Outcome::Anonymous | Outcome::Denied(_) => {}
         }
-        Passage { tally: Tally::new(scene, outcome), notice: grant.notice() }
+        Passage { tally: Tally::new(scene, outcome), notice: grant.notice().map(Box::new) }
     }
 
     #[cold]

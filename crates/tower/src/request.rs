@@ -135,17 +135,17 @@ impl<'g> Forwarded<'g> {
     }
 
     #[inline]
-    fn set(self, headers: &mut HeaderMap, names: &[HeaderName]) {
+    fn set(&self, headers: &mut HeaderMap, names: &[HeaderName]) {
         let len: usize = self.headers.iter().flatten().map(|(_, value)| value.len()).sum();
         let mut text = match len {
             0 => return,
             1..=USUAL_ROOM => Bytes::from_owner(self.text::<USUAL_ROOM>()),
             _ => Bytes::from_owner(self.text::<ROOM>()),
         };
-        for (name, value) in self.headers.into_iter().flatten() {
+        for (name, value) in self.headers.iter().flatten() {
             let value = if value.len() < text.len() { text.split_to(value.len()) } else { std::mem::take(&mut text) };
             // Client ids and key ids are visible ASCII.
-            if let (Some(name), Ok(value)) = (names.get(name), HeaderValue::from_maybe_shared(value)) {
+            if let (Some(name), Ok(value)) = (names.get(*name), HeaderValue::from_maybe_shared(value)) {
                 headers.insert(name, value);
             }
         }
