@@ -207,7 +207,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(path: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self { path: path.into(), why: why.to_string() }
+        Self { path: shown(&path.into()), why: shown(&why.to_string()) }
     }
 }
 
@@ -217,12 +217,26 @@ impl fmt::Display for ConfigError {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        // One line, whatever a reader's message holds.
-        for part in self.why.split(['\n', '\r']) {
-            f.write_str(part)?;
-        }
-        Ok(())
+        f.write_str(&self.why)
     }
+}
+
+/// One line of bounded length, whatever an operator wrote: it goes to a log.
+fn shown(text: &str) -> String {
+    const MOST: usize = 600;
+    let mut line: String = text
+        .chars()
+        .take(MOST)
+        .map(|char| match char {
+            '\n' | '\r' | '\t' => ' ',
+            char if char.is_control() => char::REPLACEMENT_CHARACTER,
+            char => char,
+        })
+        .collect();
+    if text.chars().nth(MOST).is_some() {
+        line.push('…');
+    }
+    line
 }
 
 impl std::error::Error for ConfigError {}

@@ -1,5 +1,6 @@
 //! What any wasm filter costs: one that does nothing, and one that makes the host calls of the real filter on a request
-//! and nothing else. The configuration says which: `nothing`, `grant` or `denial`.
+//! and nothing else; and the ways to read request headers. The configuration says which: `nothing`, `grant`, `denial`,
+//! or `read` and a way.
 
 use std::ptr::null_mut;
 
@@ -16,6 +17,11 @@ enum Calls {
     Nothing,
     Grant,
     Denial,
+    ReadAll,
+    /// By the call for one header, so many times.
+    Read(usize),
+    /// By the property, so many times.
+    Property(usize),
 }
 
 struct Root {
@@ -30,6 +36,11 @@ impl RootContext for Root {
         self.calls = match text.ok().flatten().as_deref() {
             Some(b"grant") => Calls::Grant,
             Some(b"denial") => Calls::Denial,
+            Some(b"read all") => Calls::ReadAll,
+            Some(b"read one") => Calls::Read(1),
+            Some(b"read four") => Calls::Read(4),
+            Some(b"read property") => Calls::Property(1),
+            Some(b"read properties") => Calls::Property(4),
             _ => Calls::Nothing,
         };
         true
@@ -54,6 +65,18 @@ impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
         match self.calls {
             Calls::Nothing => Action::Continue,
+            Calls::ReadAll => {
+                read_all();
+                Action::Continue
+            }
+            Calls::Read(times) => {
+                NAMES.iter().take(times).for_each(|name| read_one(name));
+                Action::Continue
+            }
+            Calls::Property(times) => {
+                NAMES.iter().take(times).for_each(|name| read_property(name));
+                Action::Continue
+            }
             Calls::Grant => {
                 read_headers_and_time();
                 remove("x-api-key");
@@ -87,6 +110,8 @@ const HEADERS: [(&str, &str); 3] = [
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_value(map: u32, name: *const u8, len: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_property(path: *const u8, len: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_replace_header_map_value(map: u32, name: *const u8, len: usize, value: *const u8, size: usize) -> u32;
     fn proxy_remove_header_map_value(map: u32, name: *const u8, len: usize) -> u32;
     fn proxy_set_property(path: *const u8, len: usize, value: *const u8, size: usize) -> u32;
@@ -103,16 +128,44 @@ unsafe extern "C" {
     ) -> u32;
 }
 
+/// What a policy with its defaults reads.
+const NAMES: [&str; 4] = ["x-api-key", "authorization", "content-type", ":path"];
+
 fn read_headers_and_time() {
-    let (mut data, mut size, mut nanos) = (null_mut(), 0, 0);
-    // SAFETY: pointers to locals; the buffer comes from `proxy_on_memory_allocate` as a `Vec` of that size.
-    unsafe {
-        proxy_get_header_map_pairs(0, &raw mut data, &raw mut size);
-        if !data.is_null() {
-            drop(Vec::from_raw_parts(data, size, size));
-        }
-        proxy_get_current_time_nanoseconds(&raw mut nanos);
+    read_all();
+    let mut nanos = 0;
+    // SAFETY: a pointer to a local.
+    unsafe { proxy_get_current_time_nanoseconds(&raw mut nanos) };
+}
+
+/// Takes what the proxy handed over.
+fn take(data: *mut u8, size: usize) {
+    if !data.is_null() {
+        // SAFETY: the buffer comes from `proxy_on_memory_allocate` as a `Vec` of that size.
+        drop(unsafe { Vec::from_raw_parts(data, size, size) });
     }
+}
+
+fn read_all() {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: pointers to locals.
+    unsafe { proxy_get_header_map_pairs(0, &raw mut data, &raw mut size) };
+    take(data, size);
+}
+
+fn read_one(name: &str) {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: the name is read during the call only; pointers to locals.
+    unsafe { proxy_get_header_map_value(0, name.as_ptr(), name.len(), &raw mut data, &raw mut size) };
+    take(data, size);
+}
+
+fn read_property(name: &str) {
+    let (mut data, mut size) = (null_mut(), 0);
+    let path = ["request", "headers", name].join("\0");
+    // SAFETY: the path is read during the call only; pointers to locals.
+    unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    take(data, size);
 }
 
 fn remove(name: &str) {
