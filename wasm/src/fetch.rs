@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::Fetch;
 use crate::host::Host;
 use crate::pairs::Pairs;
+use crate::refresh::{Answer, Refresh};
 
 /// Asks a cluster for the keyring, again and again. Times are nanoseconds since 1970.
 pub(crate) struct Fetcher {
@@ -23,21 +24,13 @@ pub(crate) struct Fetcher {
 }
 
 /// A call under way.
-struct Call {
+pub(crate) struct Call {
     token: u32,
     asked_at: u64,
     /// A call out of turn brought another keyring meanwhile.
     overtaken: bool,
     /// It counts as lost at this moment: a proxy that forgets a call must not end the asking.
-    until: u64,
-}
-
-/// A call out of turn, for the sake of a key that nobody knows yet.
-enum Refresh {
-    /// Not before this moment.
-    NotBefore(u64),
-    Wanted,
-    UnderWay(Call),
+    pub(crate) until: u64,
 }
 
 /// What came of a call.
@@ -69,7 +62,7 @@ pub(crate) enum Asked {
 
 impl Fetcher {
     const SECOND: u64 = 1_000_000_000;
-    /// Between two calls out of turn, and at most for the answer to one.
+    /// For the answer to a call out of turn, at most.
     const REFRESH: u64 = Self::SECOND;
     /// Between an answer and the next call where the server waits, at least.
     const PAUSE: u64 = Self::SECOND / 20;
@@ -79,7 +72,7 @@ impl Fetcher {
     /// Each worker starts at a moment of its own within the first fifth of a second, so that they do not all ask at
     /// once for ever after.
     pub(crate) fn new(fetch: Fetch, now: u64) -> Self {
-        let refresh = Refresh::NotBefore(0);
+        let refresh = Refresh::default();
         let mut fetcher =
             Self { fetch, etag: None, due: 0, poll: None, refresh, next: 0, failures: 0, seed: now, reported: None };
         fetcher.due = now.saturating_add(fetcher.spread(Self::SECOND / 5));
@@ -93,18 +86,13 @@ impl Fetcher {
 
     /// Asks, if it is time to.
     pub(crate) fn tick<H: Host>(&mut self, now: u64, host: &H) {
-        if let Refresh::UnderWay(call) = &self.refresh
-            && call.until <= now
-        {
-            self.refresh = Refresh::NotBefore(now);
+        if self.refresh.call().is_some_and(|call| call.until <= now) {
+            self.refresh.answered(now);
         }
-        if matches!(self.refresh, Refresh::Wanted) {
-            // Whoever waits for it gives up as soon.
+        if self.refresh.is_due(now) {
             let timeout = Self::REFRESH.min(nanos(self.fetch.timeout.0));
-            self.refresh = match self.call(now, 0, timeout, timeout, host) {
-                Some(call) => Refresh::UnderWay(call),
-                None => Refresh::NotBefore(now.saturating_add(Self::REFRESH)),
-            };
+            let call = self.call(now, 0, timeout, timeout, host);
+            self.refresh.made(now, call);
         }
         if self.poll.as_ref().is_some_and(|call| now < call.until) || now < self.due {
             return;
@@ -147,7 +135,7 @@ impl Fetcher {
         if self.poll.as_ref().is_some_and(|call| call.token == token) {
             return Some(Asked::InTurn);
         }
-        matches!(&self.refresh, Refresh::UnderWay(call) if call.token == token).then_some(Asked::OutOfTurn)
+        self.refresh.call().is_some_and(|call| call.token == token).then_some(Asked::OutOfTurn)
     }
 
     /// Reads an answer.
@@ -179,6 +167,9 @@ impl Fetcher {
         match outcome {
             Ok(etag) => {
                 let changed = self.etag != etag || overtaken;
+                if self.etag != etag {
+                    self.refresh.news();
+                }
                 self.etag = etag;
                 self.failures = 0;
                 self.reported = None;
@@ -219,45 +210,35 @@ impl Fetcher {
         self.fetch.pieces || self.fetch.share.is_some()
     }
 
-    /// Asks out of turn, or joins who does. `None` where that was done a moment ago; else until when to wait.
-    pub(crate) fn want_refresh(&mut self, now: u64) -> Option<u64> {
-        if self.in_pieces() {
-            // What takes seconds nobody can wait for.
-            return None;
-        }
-        match &self.refresh {
-            Refresh::NotBefore(moment) if now < *moment => return None,
-            Refresh::NotBefore(_) => self.refresh = Refresh::Wanted,
-            Refresh::Wanted => {}
-            Refresh::UnderWay(call) => return Some(call.until),
-        }
-        Some(now.saturating_add(Self::REFRESH))
+    /// Asks out of turn, and says what to wait for.
+    pub(crate) fn want_refresh(&mut self, now: u64) -> Option<Answer> {
+        // What takes seconds nobody can wait for.
+        (!self.in_pieces()).then(|| self.refresh.want(now))
     }
 
-    /// Whether a call out of turn is still to be made or answered.
-    pub(crate) fn refreshes(&self) -> bool {
-        !matches!(self.refresh, Refresh::NotBefore(_))
+    /// Whether a request has waited long enough.
+    pub(crate) fn is_over(&self, answer: Answer, now: u64) -> bool {
+        self.refresh.is_over(answer, now)
     }
 
     /// Ends a call out of turn; `etag` is the one of the document that it brought.
     pub(crate) fn refreshed(&mut self, now: u64, etag: Option<Option<String>>) {
-        self.refresh = Refresh::NotBefore(now.saturating_add(Self::REFRESH));
         if let Some(etag) = etag {
+            if self.etag != etag {
+                self.refresh.news();
+            }
             self.etag = etag;
             if let Some(poll) = &mut self.poll {
                 poll.overtaken = true;
             }
         }
+        self.refresh.answered(now);
     }
 
     /// The moment at which [`Self::tick`] has something to do.
     pub(crate) fn wakes_at(&self) -> u64 {
         let poll = self.poll.as_ref().map_or(self.due, |call| call.until);
-        match &self.refresh {
-            Refresh::NotBefore(_) => poll,
-            Refresh::Wanted => 0,
-            Refresh::UnderWay(call) => poll.min(call.until),
-        }
+        self.refresh.wakes_at().map_or(poll, |moment| poll.min(moment))
     }
 
     /// The entity tag to keep when the keyring stays.

@@ -16,6 +16,7 @@ mod host;
 mod meter;
 mod pairs;
 mod plugin;
+mod refresh;
 mod request;
 mod shared;
 mod waiting;

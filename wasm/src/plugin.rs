@@ -112,8 +112,7 @@ impl Plugin {
         self.meter.tick(confirmed_at, moment(nanos), host);
         if let Some(fetcher) = &self.fetcher {
             fetcher.borrow_mut().tick(nanos, host);
-            let refreshes = fetcher.borrow().refreshes();
-            self.go_on(if refreshes { self.waiting.over(nanos) } else { self.waiting.all() }, host);
+            self.go_on(fetcher, nanos, false, host);
         }
         self.plan(nanos, host);
     }
@@ -162,9 +161,7 @@ impl Plugin {
                 self.report(&why, host);
             }
         }
-        if asked == Asked::OutOfTurn || epoch != self.epoch() {
-            self.go_on(self.waiting.all(), host);
-        }
+        self.go_on(fetcher, nanos, epoch != self.epoch(), host);
         self.plan(nanos, host);
     }
 
@@ -180,24 +177,27 @@ impl Plugin {
         host.log(Level::Warn, &format!("the keyring could not be fetched, {rest}: {why}"));
     }
 
-    /// Lets a request wait whose key nobody knows, until the source was asked once more. `None` if it was asked a moment
-    /// ago, or is not there to be asked.
+    /// Lets a request wait whose key nobody knows, until the source was asked once more. `None` if it is not there to be
+    /// asked, or too many wait.
     pub(crate) fn wait<H: Host>(&self, stream: u32, host: &H) -> Option<Rc<RefCell<After>>> {
         let (fetcher, nanos) = (self.fetcher.as_ref()?, host.now_nanos()?);
-        let until = fetcher.borrow_mut().want_refresh(nanos)?;
-        let after = self.waiting.add(stream, until)?;
+        let answer = fetcher.borrow_mut().want_refresh(nanos)?;
+        let after = self.waiting.add(stream, answer)?;
         // A call belongs to whoever makes it, and this request may be gone before the answer: so not here, but at once.
         self.plan(nanos, host);
         Some(after)
     }
 
-    /// Decides once more over requests that waited, and lets them go.
-    fn go_on<H: Host>(&self, requests: Vec<waiting::Request>, host: &H) {
-        for request in requests {
+    /// Decides for good over the requests that have waited long enough, and, where there is `news`, once more over the
+    /// others: those whose keys are still unknown wait on.
+    fn go_on<H: Host>(&self, fetcher: &RefCell<Fetcher>, now: u64, news: bool, host: &H) {
+        let is_over = |request: &waiting::Request| fetcher.borrow().is_over(request.answer, now);
+        for request in self.waiting.take(|request| news || is_over(request)) {
             if let Some(after) = request.after.upgrade()
                 && host.enter(request.stream)
+                && !after.borrow_mut().decide_again(self, is_over(&request), host)
             {
-                after.borrow_mut().decide_again(self, host);
+                self.waiting.put_back(request);
             }
         }
     }

@@ -119,13 +119,16 @@ impl After {
         })
     }
 
-    /// Decides for good over the request that waited, which the host has entered.
+    /// Decides once more over the request that waited, which the host has entered, and says whether it did: unless it
+    /// is the `last` time, a key that is still unknown waits on.
     #[cold]
-    pub(crate) fn decide_again<H: Host>(&mut self, plugin: &Plugin, host: &H) {
-        self.decided = true;
-        if self.decide(plugin, host, &mut || false) == Flow::Continue {
+    pub(crate) fn decide_again<H: Host>(&mut self, plugin: &Plugin, last: bool, host: &H) -> bool {
+        let flow = self.decide(plugin, host, &mut || !last);
+        self.decided = flow != Flow::Wait;
+        if flow == Flow::Continue {
             host.resume();
         }
+        self.decided
     }
 
     #[inline]

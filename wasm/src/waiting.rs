@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
+use crate::refresh::Answer;
 use crate::request::After;
 
-/// The requests that wait, each until a moment of its own.
+/// The requests that wait, each for an answer of its own.
 #[derive(Default)]
 pub(crate) struct Waiting {
     requests: RefCell<Vec<Request>>,
@@ -15,7 +16,7 @@ pub(crate) struct Waiting {
 pub(crate) struct Request {
     pub(crate) stream: u32,
     pub(crate) after: Weak<RefCell<After>>,
-    until: u64,
+    pub(crate) answer: Answer,
 }
 
 impl Waiting {
@@ -23,7 +24,7 @@ impl Waiting {
     const MAX: usize = 256;
 
     /// Lets a request wait. `None` if too many do.
-    pub(crate) fn add(&self, stream: u32, until: u64) -> Option<Rc<RefCell<After>>> {
+    pub(crate) fn add(&self, stream: u32, answer: Answer) -> Option<Rc<RefCell<After>>> {
         let mut requests = self.requests.borrow_mut();
         if requests.len() >= Self::MAX {
             requests.retain(|request| request.after.strong_count() > 0);
@@ -32,22 +33,22 @@ impl Waiting {
             return None;
         }
         let after = Rc::new(RefCell::new(After::default()));
-        requests.push(Request { stream, after: Rc::downgrade(&after), until });
+        requests.push(Request { stream, after: Rc::downgrade(&after), answer });
         Some(after)
     }
 
-    /// All of them.
-    pub(crate) fn all(&self) -> Vec<Request> {
-        self.requests.take()
+    /// Takes those out for which it is true.
+    pub(crate) fn take(&self, which: impl Fn(&Request) -> bool) -> Vec<Request> {
+        self.requests.borrow_mut().extract_if(.., |request| which(request)).collect()
     }
 
-    /// Those that have waited long enough.
-    pub(crate) fn over(&self, now: u64) -> Vec<Request> {
-        self.requests.borrow_mut().extract_if(.., |request| request.until <= now).collect()
+    /// Lets one wait on.
+    pub(crate) fn put_back(&self, request: Request) {
+        self.requests.borrow_mut().push(request);
     }
 
     /// The moment at which the first of them has waited long enough.
     pub(crate) fn wakes_at(&self) -> Option<u64> {
-        self.requests.borrow().iter().map(|request| request.until).min()
+        self.requests.borrow().iter().map(|request| request.answer.until).min()
     }
 }

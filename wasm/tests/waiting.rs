@@ -180,17 +180,70 @@ fn an_unknown_key_waits_for_one_look_at_the_source() {
 }
 
 #[test]
-fn the_source_is_asked_out_of_turn_once_a_second() {
+fn for_nothing_the_source_is_asked_a_few_times_in_a_row_and_then_once_a_second() {
     let running = Running::new(FEED);
-    let (_stream, flow) = running.send(1, "nobody-knows-this");
+    for stream in 1..=8 {
+        let (_stream, flow) = running.send(stream, "nobody-knows-this");
+        assert_eq!(flow, Flow::Wait);
+        running.tick(SECOND / 1000);
+        assert_eq!(running.calls(), 2 + stream as usize);
+        running.answer("304", "");
+        assert_eq!(running.status(stream), Some(401));
+    }
+    let (_stream, flow) = running.send(9, "nobody-knows-this");
     assert_eq!(flow, Flow::Wait);
     running.tick(SECOND / 1000);
+    assert_eq!(running.calls(), 10, "it rests");
+    running.tick(SECOND);
+    assert_eq!(running.calls(), 11);
     running.answer("304", "");
-    assert_eq!(running.status(1), Some(401));
-    assert_eq!(running.send(2, "nobody-knows-this").1, Flow::Stop, "asked a moment ago");
+    assert_eq!(running.status(9), Some(401));
+}
+
+#[test]
+fn keys_that_are_really_new_never_wait_for_a_rest() {
+    let running = Running::new(FEED);
+    for round in 1..=30_u32 {
+        let (_stream, flow) = running.send(round, "nobody-knows-this");
+        assert_eq!(flow, Flow::Wait);
+        running.tick(SECOND / 1000);
+        assert_eq!(running.calls(), 2 + round as usize);
+        // Another document each time, which its length tells.
+        running.answer("200", &format!("{}{}", with_new(u64::from(round) + 1), " ".repeat(10 * round as usize)));
+        assert_eq!(running.status(round), Some(401));
+    }
+}
+
+#[test]
+fn an_answer_that_may_be_older_than_the_key_is_not_the_last_word() {
+    let running = Running::new(FEED);
+    let (_first, flow) = running.send(1, "nobody-knows-this");
+    assert_eq!(flow, Flow::Wait);
+    running.tick(SECOND / 1000);
+    // It comes while the call for the first one is under way.
+    let (_second, flow) = running.send(2, NEW);
+    assert_eq!(flow, Flow::Wait);
+    running.answer("304", "");
+    assert_eq!((running.status(1), running.status(2)), (Some(401), None));
+    running.tick(SECOND / 1000);
+    assert_eq!(running.calls(), 4, "asked once more for the second");
+    running.answer("200", &with_new(2));
+    assert!(running.host.resumed.borrow().contains_key(&2));
+}
+
+#[test]
+fn the_long_poll_lets_go_on_whom_it_helps_and_no_others() {
+    let running = Running::new(FEED);
+    let (_first, flow) = running.send(1, NEW);
+    assert_eq!(flow, Flow::Wait);
+    let (_second, flow) = running.send(2, "nobody-knows-this");
+    assert_eq!(flow, Flow::Wait);
+    running.tick(SECOND / 1000);
+    running.answer_call(1, "200", &with_new(2));
+    assert!(running.host.resumed.borrow().contains_key(&1));
+    assert_eq!(running.status(2), None, "its question is not answered yet");
+    running.answer_call(2, "304", "");
     assert_eq!(running.status(2), Some(401));
-    running.host.pass(SECOND);
-    assert_eq!(running.send(3, "nobody-knows-this").1, Flow::Wait);
 }
 
 #[test]

@@ -178,7 +178,10 @@ impl Host for Scripted {
     }
 
     fn enter(&self, stream: u32) -> bool {
-        let Some(request) = self.waiting.borrow_mut().remove(&stream) else { return false };
+        if self.statuses.borrow().contains_key(&stream) || self.resumed.borrow().contains_key(&stream) {
+            return false;
+        }
+        let Some(request) = self.waiting.borrow().get(&stream).cloned() else { return false };
         *self.request.borrow_mut() = request;
         self.entered.set(stream);
         true
