@@ -33,6 +33,8 @@ pub use held::GracekeyFuture;
 pub use layer::GracekeyLayer;
 pub use live::LiveKeyring;
 pub use pepper::{PepperSourceError, pepper_from_env, pepper_from_file};
+#[cfg(feature = "recheck")]
+pub use recheck::{RecheckError, Rechecking};
 pub use response::ResponseBody;
 pub use scopes::{RequireScopes, ScopesRequired};
 pub use service::Gracekey;

@@ -140,7 +140,7 @@ impl LiveKeyring {
         self.shared.replacing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn recheck(&self) -> &Recheck {
+    pub(crate) fn rechecks(&self) -> &Recheck {
         &self.shared.recheck
     }
 

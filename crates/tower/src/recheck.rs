@@ -9,7 +9,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+#[cfg(feature = "recheck")]
+mod rechecking;
+
 use crate::live::LiveKeyring;
+
+#[cfg(feature = "feed")]
+pub(crate) use rechecking::PATIENCE;
+#[cfg(feature = "recheck")]
+pub use rechecking::{RecheckError, Rechecking};
 
 /// Where requests and the source of a [`LiveKeyring`] meet. It has no clock: the source says when it rests.
 #[derive(Default)]
@@ -29,7 +37,9 @@ struct State {
     /// How many keyrings it is taking right now, of its own accord or not, and how often it was done with all of them.
     taking: u32,
     taken: u64,
-    attached: bool,
+    /// Who the source is, and how many there were.
+    seat: Option<u64>,
+    seats: u64,
     source: Option<Waker>,
     /// How many requests wait, and those of them that are to be woken.
     waits: usize,
@@ -50,6 +60,13 @@ enum Until {
     Taken(u64),
 }
 
+/// The place of a source. Only one at a time has it.
+#[cfg(feature = "recheck")]
+pub(crate) struct Seat {
+    live: LiveKeyring,
+    number: u64,
+}
+
 /// While it lives, requests with unknown keys may wait for the keyring that is being taken.
 #[cfg(feature = "feed")]
 pub(crate) struct Taking<'r>(&'r Recheck);
@@ -60,14 +77,14 @@ impl Recheck {
 
     /// Asks the source for news, if it can be asked.
     pub(crate) fn ask(live: &LiveKeyring) -> Option<Wait> {
-        let mut state = live.recheck().state();
+        let mut state = live.rechecks().state();
         if state.waits >= Self::MOST {
             return None;
         }
         let (until, source) = if state.open {
             state.asked = true;
             (Until::Done(state.begun.wrapping_add(1)), state.source.take())
-        } else if state.attached && state.taking > 0 {
+        } else if state.seat.is_some() && state.taking > 0 {
             (Until::Taken(state.taken.wrapping_add(1)), None)
         } else {
             return None;
@@ -88,25 +105,34 @@ impl Recheck {
 }
 
 /// What the source does.
-#[cfg(feature = "feed")]
-impl Recheck {
-    /// From now on there is a source. `false` when there was one already.
-    pub(crate) fn attach(&self) -> bool {
-        !std::mem::replace(&mut self.state().attached, true)
+#[cfg(feature = "recheck")]
+impl Seat {
+    /// From now on there is a source, and it can be asked. `None` when there was one already.
+    pub(crate) fn take(live: &LiveKeyring) -> Option<Self> {
+        let mut state = live.rechecks().state();
+        if state.seat.is_some() {
+            return None;
+        }
+        state.seats = state.seats.wrapping_add(1);
+        (state.seat, state.open) = (Some(state.seats), true);
+        Some(Self { live: live.clone(), number: state.seats })
     }
 
     /// The source is gone, and nobody waits for it any more.
-    pub(crate) fn detach(&self) {
+    pub(crate) fn leave(&self) {
         self.change(|state| {
             state.close();
-            (state.attached, state.source) = (false, None);
+            (state.seat, state.source) = (None, None);
             state.taken = state.taken.wrapping_add(1);
         });
     }
 
     /// Until somebody asks, and it begins to look.
     pub(crate) fn poll_asked(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.state();
+        let mut state = self.live.rechecks().state();
+        if state.seat != Some(self.number) {
+            return Poll::Pending;
+        }
         state.open = true;
         if std::mem::take(&mut state.asked) {
             state.begun = state.begun.wrapping_add(1);
@@ -126,13 +152,26 @@ impl Recheck {
         self.change(State::close);
     }
 
-    /// It has a newer keyring, and takes it.
+    /// Who has left changes nothing for the next one.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        self.live.rechecks().change(|state| {
+            if state.seat == Some(self.number) {
+                change(state);
+            }
+        });
+    }
+}
+
+impl Recheck {
+    /// The source has a newer keyring, and takes it.
+    #[cfg(feature = "feed")]
     pub(crate) fn taking(&self) -> Taking<'_> {
         self.state().taking += 1;
         Taking(self)
     }
 
     /// Changes the state, and has all who wait look at it.
+    #[cfg(feature = "recheck")]
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         change(&mut state);
@@ -142,7 +181,7 @@ impl Recheck {
     }
 }
 
-#[cfg(feature = "feed")]
+#[cfg(feature = "recheck")]
 impl State {
     fn close(&mut self) {
         (self.open, self.asked) = (false, false);
@@ -164,7 +203,7 @@ impl Drop for Taking<'_> {
 
 impl Wait {
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.live.recheck().state();
+        let mut state = self.live.rechecks().state();
         let is_over = match self.until {
             Until::Done(count) => state.done >= count,
             Until::Taken(count) => state.taken >= count,
@@ -179,11 +218,11 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let mut state = self.live.recheck().state();
+        let mut state = self.live.rechecks().state();
         state.wakers.remove(&self.id);
         state.waits = state.waits.saturating_sub(1);
     }
 }
 
-#[cfg(all(test, feature = "feed"))]
+#[cfg(all(test, feature = "feed", feature = "recheck"))]
 mod tests;

@@ -14,8 +14,8 @@ use crate::response::ResponseBody;
 
 /// A service behind a [`GracekeyLayer`](crate::GracekeyLayer).
 ///
-/// A request that is denied never reaches the inner service, which then stays ready for the next one. Where a feed is
-/// followed, a request with an unknown key may wait for news of it, with a clone of the inner service.
+/// A request that is denied never reaches the inner service, which then stays ready for the next one. Where a source is
+/// asked for news, a request with an unknown key may wait for news of it, with a clone of the inner service.
 #[derive(Clone)]
 pub struct Gracekey<S> {
     inner: S,

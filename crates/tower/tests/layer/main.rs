@@ -9,6 +9,7 @@ mod file;
 mod live;
 mod metrics;
 mod pepper;
+mod recheck;
 mod scopes;
 mod service;
 mod throttle;

@@ -21,7 +21,7 @@ pub enum FeedError {
     },
     /// There is no tokio runtime to follow the feed on.
     Runtime,
-    /// The live keyring follows a feed already.
+    /// The live keyring follows a feed already, or has another source that is asked.
     Followed,
     /// There was no connection to the server, or it broke.
     Unreachable {

@@ -9,7 +9,7 @@ use gracekey_core::{Keyring, Peppers};
 use http::header::{CONTENT_ENCODING, ETAG};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Body;
-use tokio::sync::{Mutex, Notify, Semaphore, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::back_off::{BackOff, Jitter};
@@ -18,6 +18,7 @@ use super::inflate::{InflateError, inflate};
 use super::usage::Usage;
 use super::{FeedError, KeyringFeed};
 use crate::live::LiveKeyring;
+use crate::recheck::PATIENCE;
 
 /// Keeps a live keyring as new as a server's.
 pub(super) struct Follower {
@@ -27,15 +28,12 @@ pub(super) struct Follower {
     verifier: String,
     peppers: Arc<Peppers>,
     wait: Duration,
-    recheck_every: Duration,
     max_bytes: u64,
     /// The entity tag (RFC 9110 §8.8.3) of the keyring that was taken last. Held while the next one is taken.
     held: Mutex<Option<HeaderValue>>,
     progress: watch::Sender<Progress>,
     /// The server was seen to answer: a pause can end.
     answers: Notify,
-    /// How often the server may still be asked for unknown keys, and for nothing.
-    rechecks: Semaphore,
 }
 
 /// How far the following came.
@@ -55,10 +53,6 @@ enum News {
 }
 
 impl Follower {
-    /// No request with an unknown key waits for longer, for one answer.
-    const PATIENCE: Duration = Duration::from_secs(1);
-    /// So often the server may be asked for unknown keys in a row and for nothing, after a quiet while.
-    const RECHECKS: usize = 8;
     /// A server that does not know how to wait is not asked more often.
     const PACE: Duration = Duration::from_secs(1);
     /// Nor one that has news all the time.
@@ -74,12 +68,10 @@ impl Follower {
             verifier: feed.verifier.as_str().into(),
             peppers: Arc::clone(&feed.peppers),
             wait: feed.wait,
-            recheck_every: feed.recheck_every,
             max_bytes: feed.max_bytes,
             held: Mutex::default(),
             progress: watch::Sender::default(),
             answers: Notify::new(),
-            rechecks: Semaphore::new(Self::RECHECKS),
         })
     }
 
@@ -112,47 +104,14 @@ impl Follower {
         }
     }
 
-    /// Asks at once whenever a request has a key that is not known.
-    pub(super) async fn recheck(self: Arc<Self>) {
-        let recheck = self.live.recheck();
-        loop {
-            if self.rechecks.available_permits() == 0 {
-                recheck.rest();
+    /// Asks at once: a request has a key that is not known.
+    pub(super) async fn look(self: Arc<Self>) {
+        match self.ask(None).await {
+            Ok(_) => {
+                self.well();
+                self.answers.notify_waiters();
             }
-            // It is never closed.
-            let Ok(permit) = self.rechecks.acquire().await else { return };
-            std::future::poll_fn(|cx| recheck.poll_asked(cx)).await;
-            let before = self.live.epoch();
-            let mut ask = pin!(self.ask(None));
-            let outcome = match timeout(Self::PATIENCE, &mut ask).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    recheck.rest();
-                    ask.await
-                }
-            };
-            recheck.answered();
-            // Keys that are really new, and be they many, are no reason to rest.
-            if self.live.epoch() == before {
-                permit.forget();
-            }
-            match outcome {
-                Ok(_) => {
-                    self.well();
-                    self.answers.notify_waiters();
-                }
-                Err(why) => self.complain(why),
-            }
-        }
-    }
-
-    /// Lets the server be asked once more from time to time.
-    pub(super) async fn allow_rechecks(self: Arc<Self>) {
-        loop {
-            sleep(self.recheck_every).await;
-            if self.rechecks.available_permits() < Self::RECHECKS {
-                self.rechecks.add_permits(1);
-            }
+            Err(why) => self.complain(why),
         }
     }
 
@@ -167,9 +126,9 @@ impl Follower {
             return Ok(News::Nothing);
         }
         // Unknown keys may be in it.
-        let taking = self.live.recheck().taking();
+        let taking = self.live.rechecks().taking();
         let mut take = pin!(self.take(answer, held.as_ref()));
-        match timeout(Self::PATIENCE, &mut take).await {
+        match timeout(PATIENCE, &mut take).await {
             Ok(taken) => taken,
             Err(_) => {
                 drop(taking);

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::follower::{Follower, Progress};
 use super::{FeedError, KeyringFeed, usage};
 use crate::live::LiveKeyring;
+use crate::recheck::{RecheckError, Rechecking};
 
 /// Keeps a [`LiveKeyring`] as new as a server's. Dropping it ends that.
 #[must_use = "dropping it ends the following"]
@@ -17,19 +18,21 @@ pub struct Following {
     follower: Arc<Follower>,
     progress: watch::Receiver<Progress>,
     tasks: JoinSet<()>,
+    _rechecking: Rechecking,
 }
 
 impl Following {
     pub(super) fn start(feed: &KeyringFeed, live: &LiveKeyring) -> Result<Self, FeedError> {
         let runtime = Handle::try_current().map_err(|_| FeedError::Runtime)?;
         let follower = Arc::new(Follower::new(feed, live.clone())?);
-        if !live.recheck().attach() {
-            return Err(FeedError::Followed);
-        }
+        let asked = Arc::clone(&follower);
+        let rechecking =
+            live.recheck(feed.recheck_every, move || Arc::clone(&asked).look()).map_err(|why| match why {
+                RecheckError::Runtime => FeedError::Runtime,
+                RecheckError::Taken => FeedError::Followed,
+            })?;
         let mut tasks = JoinSet::new();
         tasks.spawn_on(Arc::clone(&follower).poll(), &runtime);
-        tasks.spawn_on(Arc::clone(&follower).recheck(), &runtime);
-        tasks.spawn_on(Arc::clone(&follower).allow_rechecks(), &runtime);
         if feed.key.is_some() && !feed.address.is_tls() && !feed.address.is_local() {
             tracing::warn!(
                 server = feed.address.shown(),
@@ -41,7 +44,7 @@ impl Following {
             tasks.spawn_on(usage::report(Arc::clone(&follower), every), &runtime);
         }
         let progress = follower.progress();
-        Ok(Self { follower, progress, tasks })
+        Ok(Self { follower, progress, tasks, _rechecking: rechecking })
     }
 
     /// Waits until the first keyring of this feed is there, but no longer than `within`, and returns its epoch.
@@ -75,7 +78,6 @@ impl Following {
 impl Drop for Following {
     fn drop(&mut self) {
         self.tasks.abort_all();
-        self.follower.live.recheck().detach();
         self.follower.live.count_uses(false);
     }
 }
