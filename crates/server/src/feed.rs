@@ -13,6 +13,7 @@ mod usage;
 mod verifiers;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gracekey_core::Timestamp;
@@ -37,11 +38,16 @@ use verifiers::Verifiers;
 pub(crate) struct Feed(Arc<Shared>);
 
 struct Shared {
+    /// What the server itself decides with.
     live: LiveKeyring,
+    /// What verifiers get, and forward auth decides with: without the server's own clients.
+    published: LiveKeyring,
     clock: Clock,
     board: watch::Sender<Board>,
     /// The epoch that the server itself decides with.
     own: watch::Sender<u64>,
+    /// The newest epoch that this server knows to exist, here or in the store alone.
+    known: AtomicU64,
     /// Somebody knows of a change.
     told: Notify,
     proofs: Proofs,
@@ -65,7 +71,7 @@ impl Feed {
     /// How long a change waits for the server's own keyring.
     const PATIENCE: Duration = Duration::from_secs(1);
 
-    /// Loads the first keyring, and follows the store from then on.
+    /// Loads the first keyring and renders its edition, and follows the store from then on.
     ///
     /// # Errors
     /// [`FeedError`], when the store gives no keyring to begin with.
@@ -73,9 +79,11 @@ impl Feed {
         let (usage, reports) = Usage::new();
         let shared = Arc::new(Shared {
             live,
+            published: LiveKeyring::with_clock(None, config.clock.clone()),
             clock: config.clock.clone(),
             board: watch::Sender::default(),
             own: watch::Sender::default(),
+            known: AtomicU64::default(),
             told: Notify::new(),
             proofs: Proofs::default(),
             verifiers: Verifiers::default(),
@@ -84,14 +92,21 @@ impl Feed {
         });
         let mut follower = Follower::new(config.store.clone(), Arc::clone(&config.peppers), Arc::clone(&shared));
         follower.look().await?;
+        publish::first(&shared, &config.peppers).await?;
         tokio::spawn(follower.run());
         tokio::spawn(publish::run(Arc::clone(&shared), Arc::clone(&config.peppers)));
         tokio::spawn(usage::write(Arc::clone(&shared), config.store.clone(), reports));
         Ok(Self(shared))
     }
 
+    /// The keyring that verifiers get.
+    pub(crate) fn published(&self) -> &LiveKeyring {
+        &self.0.published
+    }
+
     /// A change made this epoch. Returns when the server's own keyring shows it, or after a second.
     pub(crate) async fn changed(&self, epoch: u64) {
+        self.0.knows(epoch);
         self.0.told.notify_one();
         let mut own = self.0.own.subscribe();
         let shown = tokio::time::timeout(Self::PATIENCE, own.wait_for(|own| *own >= epoch));
@@ -142,6 +157,16 @@ impl Shared {
     /// The epoch of the newest edition.
     fn epoch(&self) -> Option<u64> {
         self.board.borrow().edition.as_deref().map(Edition::epoch)
+    }
+
+    /// There is this epoch: nobody is told any more that an older one is the newest.
+    fn knows(&self, epoch: u64) {
+        self.known.fetch_max(epoch, Ordering::AcqRel);
+    }
+
+    /// Whether the newest edition is the newest epoch that this server knows of.
+    fn is_current(&self, board: &Board) -> bool {
+        board.edition.as_deref().is_some_and(|edition| edition.epoch() >= self.known.load(Ordering::Acquire))
     }
 
     /// Seconds since the store last said that this is the newest, if those are too many to vouch for it.

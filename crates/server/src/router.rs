@@ -19,7 +19,7 @@ pub(crate) fn router(app: App) -> Router {
     let guarded = guarded.merge(rotation::routes()).merge(admin::routes()).merge(feed::routes());
     let (guarded, guarded_api) = guarded.split_for_parts();
     let (open, open_api) = OpenApiRouter::default().merge(health::routes()).split_for_parts();
-    let verify = verify::routes(&app.config, &app.live, &app.feed);
+    let verify = verify::routes(&app.config, &app.feed);
     let document = Bytes::from(openapi::document(guarded_api, open_api));
     let json = async move || ([(CONTENT_TYPE, "application/json")], document).into_response();
     let open = open.merge(health::metrics()).route("/openapi.json", get(json));

@@ -43,12 +43,13 @@ struct Verify {
     metrics: Arc<Metrics>,
 }
 
-/// The routes. They stand outside the server's own Layer: the key in these requests is a caller's, and not the proxy's.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(config: &Config, live: &LiveKeyring, feed: &Feed) -> Router<S> {
+/// The routes. They stand outside the server's own Layer: the key in these requests is a caller's, and not the proxy's. They
+/// decide with the keyring of verifiers, in which the server's own clients are not.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(config: &Config, feed: &Feed) -> Router<S> {
     let trusted = Arc::new(Trusted::new(&config.trusted_proxies));
     let metrics = Arc::new(Metrics::new(&config.metrics_prefix));
     let verify = |proxy: Proxy| {
-        let layer = layer(config, proxy, live.clone(), Arc::clone(&trusted));
+        let layer = layer(config, proxy, feed.published().clone(), Arc::clone(&trusted));
         let gate = layer.layer(Pass::new(proxy, &config.policy, feed.clone()));
         Verify { proxy, trusted: Arc::clone(&trusted), gate, metrics: Arc::clone(&metrics) }
     };

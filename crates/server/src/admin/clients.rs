@@ -171,8 +171,7 @@ async fn known(app: &App, client_id: ClientId) -> Result<Shown, ApiError> {
 
 /// What people read must not hold a key that was pasted into the wrong place.
 fn no_key(field: &str, text: &str) -> Result<(), ApiError> {
-    let words = || text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    if words().any(|word| !matches!(gracekey_core::Shape::of(word.as_bytes()), gracekey_core::Shape::Foreign)) {
+    if input::holds_a_key(text) {
         return Err(ApiError::field(field, "an API key stands where a name belongs; a key is a secret"));
     }
     Ok(())

@@ -1,10 +1,12 @@
-//! Follows the store: a look at its epoch now and then, and a snapshot when it grew.
+//! Follows the store: a look at its epoch now and then, and whenever a request has a key that is not known, and a snapshot
+//! when it grew.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use gracekey_core::{Document, DocumentError, Keyring, Peppers};
 use gracekey_store::Store;
+use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
 use super::{FeedError, Shared};
@@ -29,8 +31,18 @@ impl Follower {
         Self { store, peppers, shared, taken: None, refused: None, last_error: None }
     }
 
-    pub(super) async fn run(mut self) {
+    /// Looks again and again, until the server ends.
+    pub(super) async fn run(self) {
         let shared = Arc::clone(&self.shared);
+        let follower = Arc::new(Mutex::new(self));
+        // Somebody else may have issued a key since the last look.
+        let rechecking = [&shared.live, &shared.published].map(|live| {
+            let asked = Arc::clone(&follower);
+            live.recheck(Self::INTERVAL, move || Self::look_for_a_key(Arc::clone(&asked)))
+        });
+        for why in rechecking.iter().filter_map(|rechecking| rechecking.as_ref().err()) {
+            tracing::warn!(%why, "keys that others issue are known a moment later");
+        }
         let stopped = shared.stopped();
         tokio::pin!(stopped);
         let mut ticks = tokio::time::interval(Self::INTERVAL);
@@ -41,22 +53,34 @@ impl Follower {
                 () = shared.told.notified() => {}
                 _ = ticks.tick() => {}
             }
-            match self.look().await {
-                Ok(()) => self.recovered(),
-                Err(error) => self.complain(&error),
-            }
+            follower.lock().await.look_and_tell().await;
+        }
+    }
+
+    async fn look_for_a_key(follower: Arc<Mutex<Self>>) {
+        let mut follower = follower.lock().await;
+        follower.shared.metrics.looked_for_a_key();
+        follower.look_and_tell().await;
+    }
+
+    async fn look_and_tell(&mut self) {
+        match self.look().await {
+            Ok(()) => self.recovered(),
+            Err(error) => self.complain(&error),
         }
     }
 
     /// Takes the store's keyring if it is a newer one. What changes meanwhile is taken together, the next time.
     pub(super) async fn look(&mut self) -> Result<(), FeedError> {
         let epoch = self.store.epoch().await.map_err(FeedError::Store)?;
+        self.shared.knows(epoch);
         if let Some(held) = self.taken {
             if epoch < held {
                 return Err(FeedError::WentBack { held, found: epoch });
             }
             if epoch == held {
                 self.shared.live.confirm();
+                self.shared.published.confirm();
                 return Ok(());
             }
         }
@@ -65,13 +89,19 @@ impl Follower {
         }
         let document = self.store.snapshot().await.map_err(FeedError::Store)?;
         let (epoch, keys) = (document.epoch, document.keys.len());
+        self.shared.knows(epoch);
         let (shared, peppers) = (Arc::clone(&self.shared), Arc::clone(&self.peppers));
         let built = tokio::task::spawn_blocking(move || {
-            // It is rendered while the keyring is built, and shown to nobody before that is held.
-            shared.proofs.put(guard::published(&document));
-            own(document, peppers)
+            let published = guard::published(&document);
+            let keyring = Keyring::new(&published, Arc::clone(&peppers))?;
+            // It is rendered while the other keyring is built, and shown to nobody before both are held.
+            shared.proofs.put(published);
+            Ok((keyring, own(document, peppers)?))
         });
-        let taken = built.await.map_err(|_| FeedError::Ended)?.and_then(|keyring| self.shared.live.replace(keyring));
+        let taken = built.await.map_err(|_| FeedError::Ended)?.and_then(|(published, own)| {
+            self.shared.published.replace(published)?;
+            self.shared.live.replace(own)
+        });
         taken.map_err(|error| {
             self.refused = Some((epoch, error.clone()));
             FeedError::Document(error)

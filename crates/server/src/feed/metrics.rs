@@ -4,6 +4,7 @@ use super::edition::Edition;
 
 /// The metrics of the feed. They go to the recorder that is installed when the server starts.
 pub(super) struct Metrics {
+    rechecks: Counter,
     renders: Counter,
     bytes: Gauge,
     epoch: Gauge,
@@ -22,6 +23,7 @@ impl Metrics {
         describe(&name);
         let reports = |outcome: &'static str| metrics::counter!(name("usage_reports_total"), "outcome" => outcome);
         Self {
+            rechecks: metrics::counter!(name("feed_rechecks_total")),
             renders: metrics::counter!(name("feed_renders_total")),
             bytes: metrics::gauge!(name("feed_bytes")),
             epoch: metrics::gauge!(name("feed_epoch")),
@@ -33,6 +35,10 @@ impl Metrics {
             reports: reports("written"),
             reports_failed: reports("failed"),
         }
+    }
+
+    pub(super) fn looked_for_a_key(&self) {
+        self.rechecks.increment(1);
     }
 
     pub(super) fn rendered(&self, edition: &Edition) {
@@ -58,6 +64,10 @@ impl Metrics {
 }
 
 fn describe(name: &impl Fn(&str) -> String) {
+    metrics::describe_counter!(
+        name("feed_rechecks_total"),
+        "Looks at the store because a request had a key that this server does not know."
+    );
     metrics::describe_counter!(name("feed_renders_total"), "Editions of the feed, one per epoch that was published.");
     metrics::describe_gauge!(name("feed_bytes"), Unit::Bytes, "Size of the newest edition, not compressed.");
     metrics::describe_gauge!(name("feed_epoch"), "Epoch of the newest edition.");

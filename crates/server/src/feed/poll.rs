@@ -16,7 +16,7 @@ use super::edition::Edition;
 use super::{Board, Feed, Shared};
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
-use crate::input::Parameters;
+use crate::input::{self, Parameters};
 
 const VERIFIER: HeaderName = HeaderName::from_static("x-gracekey-verifier");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -65,12 +65,13 @@ pub(super) async fn keyring(
     let _counted = Counted::new(&shared.metrics.pollers);
     shared.saw(&poll);
     if poll.no_cache {
-        shared.catch_up(&app.store).await;
+        shared.ask(&app.store).await;
     }
     let mut board = shared.board.subscribe();
     let news = board.wait_for(|board| board.stopping || poll.has_news(board));
     // Whether it came or the time is over, the board says what there is.
     let _timely = tokio::time::timeout(poll.wait, news).await.is_ok();
+    shared.catch_up().await;
     shared.saw(&poll);
     shared.answer(&poll).await
 }
@@ -82,18 +83,22 @@ impl Shared {
         }
     }
 
-    /// Returns when the newest edition is what the store holds at this moment, or after a second.
-    async fn catch_up(&self, store: &Store) {
-        let Ok(epoch) = store.epoch().await else { return };
-        if self.epoch() < Some(epoch) {
-            self.told.notify_one();
-            let mut board = self.board.subscribe();
-            let there = board.wait_for(|board| {
-                board.stopping || board.edition.as_deref().is_some_and(|edition| edition.epoch() >= epoch)
-            });
-            // Late is no error: what there is is better than nothing.
-            let _timely = tokio::time::timeout(Feed::PATIENCE, there).await.is_ok();
+    /// Learns which epoch the store holds at this moment.
+    async fn ask(&self, store: &Store) {
+        if let Ok(epoch) = store.epoch().await {
+            self.knows(epoch);
+            if self.epoch() < Some(epoch) {
+                self.told.notify_one();
+            }
         }
+    }
+
+    /// Returns when the newest edition is the newest epoch that this server knows of, or after a second.
+    async fn catch_up(&self) {
+        let mut board = self.board.subscribe();
+        let there = board.wait_for(|board| board.stopping || self.is_current(board));
+        // Late is no error: what there is is better than nothing.
+        let _timely = tokio::time::timeout(Feed::PATIENCE, there).await.is_ok();
     }
 
     async fn answer(&self, poll: &Poll) -> Result<Response, ApiError> {
@@ -101,9 +106,13 @@ impl Shared {
             return Err(ApiError::unavailable("there is no keyring yet; ask again"));
         };
         let silent = self.silent_for();
+        let is_current = self.is_current(&self.board.borrow());
         if poll.holds(&edition) {
             // A 304 tells the verifier that its keyring is the newest, which nobody knows at the moment.
             return match silent {
+                None if !is_current => Err(ApiError::unavailable(
+                    "there is a newer keyring than this one, which this server has not ready yet; keep this one, and ask again",
+                )),
                 None => Ok(unchanged(&edition)),
                 Some(seconds) => Err(ApiError::unavailable(format!(
                     "for {seconds} seconds this server has taken nothing from its store, and its log says why; nobody knows whether this keyring is the newest: keep it, and ask again"
@@ -240,11 +249,11 @@ fn name(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 }
 
 /// What is wrong with a name that is none.
-pub(super) const NAME_RULE: &str = "a verifier's name is 1 to 128 visible ASCII characters";
+pub(super) const NAME_RULE: &str = "a verifier's name is 1 to 128 visible ASCII characters, and holds no API key";
 
 /// Whether a verifier may be called that.
 pub(super) fn is_name(name: &str) -> bool {
-    (1..=NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+    (1..=NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()) && !input::holds_a_key(name)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use gracekey_core::{Document, Peppers};
 use tokio::sync::Notify;
 
-use super::Shared;
 use super::edition::Edition;
+use super::{FeedError, Shared};
 
 /// The document that waits to be rendered. One that comes before the last was taken replaces it: a burst of changes is
 /// one edition.
@@ -44,6 +44,15 @@ impl Proofs {
     }
 }
 
+/// Renders the first edition. Call it when a document was taken, and before anybody may poll.
+pub(super) async fn first(shared: &Shared, peppers: &Arc<Peppers>) -> Result<(), FeedError> {
+    let document = shared.proofs.next().await;
+    let edition = render(document, peppers).await.ok_or(FeedError::Ended)?;
+    shared.publish(edition);
+    Ok(())
+}
+
+/// Renders those that follow.
 pub(super) async fn run(shared: Arc<Shared>, peppers: Arc<Peppers>) {
     let stopped = shared.stopped();
     tokio::pin!(stopped);
@@ -52,9 +61,7 @@ pub(super) async fn run(shared: Arc<Shared>, peppers: Arc<Peppers>) {
             () = &mut stopped => return,
             document = shared.proofs.next() => document,
         };
-        let peppers = Arc::clone(&peppers);
-        let rendered = tokio::task::spawn_blocking(move || Edition::render(document, &peppers)).await;
-        let Ok(edition) = rendered else { return };
+        let Some(edition) = render(document, &peppers).await else { return };
         let mut own = shared.own.subscribe();
         tokio::select! {
             biased;
@@ -63,9 +70,21 @@ pub(super) async fn run(shared: Arc<Shared>, peppers: Arc<Peppers>) {
             _ = own.wait_for(|own| *own >= edition.epoch()) => {}
             () = shared.proofs.another() => continue,
         }
-        shared.metrics.rendered(&edition);
-        tracing::debug!(epoch = edition.epoch(), bytes = edition.plain().len(), "edition published");
-        shared.board.send_modify(|board| board.edition = Some(Arc::new(edition)));
+        shared.publish(edition);
         tokio::time::sleep(REST).await;
+    }
+}
+
+/// `None` when the process ends.
+async fn render(document: Document, peppers: &Arc<Peppers>) -> Option<Edition> {
+    let peppers = Arc::clone(peppers);
+    tokio::task::spawn_blocking(move || Edition::render(document, &peppers)).await.ok()
+}
+
+impl Shared {
+    fn publish(&self, edition: Edition) {
+        self.metrics.rendered(&edition);
+        tracing::debug!(epoch = edition.epoch(), bytes = edition.plain().len(), "edition published");
+        self.board.send_modify(|board| board.edition = Some(Arc::new(edition)));
     }
 }

@@ -12,6 +12,7 @@ mod support;
 
 mod bad_input;
 mod dry_run;
+mod elsewhere;
 mod import;
 mod killed;
 mod life;
