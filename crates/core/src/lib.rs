@@ -39,3 +39,4 @@ pub use time::{Seconds, SecondsError, Timestamp, TimestampError};
 pub use verdict::{
     Denial, Field, Grant, KeyStatus, Notice, RequestEdit, Response, Verdict, without_cookie, without_query_parameter,
 };
+pub use wire::is_unseen;

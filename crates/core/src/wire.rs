@@ -128,7 +128,7 @@ pub(crate) fn shown(text: &str) -> String {
         if len <= HEAD + TAIL || at < HEAD || at >= len - TAIL {
             match char {
                 '\n' | '\r' | '\t' => line.extend(char.escape_default()),
-                char if char.is_control() || turns_text(char) => line.push(char::REPLACEMENT_CHARACTER),
+                char if is_unseen(char) => line.push(char::REPLACEMENT_CHARACTER),
                 char => line.push(char),
             }
         } else if at == HEAD {
@@ -138,7 +138,10 @@ pub(crate) fn shown(text: &str) -> String {
     line
 }
 
-/// Whether it changes the direction in which what stands around it is shown (UAX #9), so that a line reads as another.
-fn turns_text(char: char) -> bool {
-    matches!(char, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+/// Whether a character is no part of a line of text that people read: a control character, a separator of lines, or one
+/// that changes the direction in which what stands around it is shown (UAX #9), so that a line reads as another.
+#[must_use]
+pub fn is_unseen(char: char) -> bool {
+    let turns = matches!(char, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    turns || char.is_control() || matches!(char, '\u{2028}' | '\u{2029}')
 }

@@ -1,4 +1,4 @@
-use gracekey_core::{Client, ClientId, LifecycleError, Scope, Timestamp};
+use gracekey_core::{Client, ClientId, LifecycleError, Scope, Timestamp, is_unseen};
 use serde_json::json;
 
 use crate::actor::Actor;
@@ -14,7 +14,7 @@ use crate::rows;
 pub struct NewClient {
     /// Its id, its scopes, and whether it is denied from the start.
     pub client: Client,
-    /// What people call it. Control characters in it are left out, and what is longer than 200 characters is cut.
+    /// What people call it. What is unseen in it is left out ([`is_unseen`]), and what is longer than 200 characters is cut.
     pub name: String,
 }
 
@@ -69,7 +69,7 @@ impl Store {
         if change.client(&client.client_id).await?.is_some() {
             return Err(LifecycleError::ClientExists { client_id: client.client_id.clone() }.into());
         }
-        let name: String = name.chars().filter(|c| !c.is_control()).take(NAME).collect();
+        let name: String = name.chars().filter(|c| !is_unseen(*c)).take(NAME).collect();
         change.insert_client(client, &name, now).await?;
         let detail = json!({"scopes": rows::scopes_text(&client.scopes), "disabled": client.disabled});
         change.note("client.add", About::client(&client.client_id), detail).await?;
