@@ -76,6 +76,7 @@ pub(crate) enum Verb {
     Rotate(verbs::rotate::Rotate),
     Revoke(verbs::revoke::Revoke),
     CloseWindow(verbs::close_window::CloseWindow),
+    Expire(verbs::expire::Expire),
     Client(verbs::client::Client),
     List(verbs::list::List),
     Explain(verbs::explain::Explain),

@@ -52,6 +52,11 @@ pub(crate) fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Sees whether a file could be made there, and leaves nothing behind.
+pub(crate) fn check_can_create(path: &Path) -> io::Result<()> {
+    Staged::write(beside(path, ".", &format!(".{}.new", std::process::id())), b"", 0o600).map(drop)
+}
+
 /// Makes a file, or replaces the one that is there, with that mode as far as the process's mask lets it.
 pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     // A link stays a link: what it points to is replaced.

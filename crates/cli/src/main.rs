@@ -11,6 +11,7 @@ mod keyring_file;
 mod output;
 mod pepper_file;
 mod place;
+mod plain;
 mod redact;
 mod runtime;
 mod signal;

@@ -1,10 +1,12 @@
-//! The one place that writes to the terminal: results to standard output, everything else to standard error.
+//! The one place that writes to the terminal: results to standard output, everything else to standard error. What comes
+//! from elsewhere is escaped here, so that it stays text.
 
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::plain;
 
 /// Where results and messages go.
 pub(crate) struct Output {
@@ -55,7 +57,7 @@ impl Output {
         }
     }
 
-    /// Prints a text as it stands.
+    /// Prints a text as it stands: one that was checked to be a document.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
         let written = self.result.write_all(text.as_bytes()).and_then(|()| self.result.flush());
         written.map_err(|error| Failure::refused(format!("the result could not be printed: {error}")))
@@ -89,35 +91,54 @@ impl Output {
             self.note(text);
             return Ok(());
         }
-        let told = writeln!(self.result, "{text}").and_then(|()| self.result.flush());
+        let told = writeln!(self.result, "{}", plain::text(text, self.colour)).and_then(|()| self.result.flush());
         told.map_err(|error| Failure::refused(format!("nobody reads any more: {error}")))
     }
 
     /// Says something about what was done, to standard error. That nobody listens is no failure.
     pub(crate) fn note(&mut self, text: &str) {
+        let text = plain::text(text, self.colour);
         let _ = writeln!(self.messages, "{text}").and_then(|()| self.messages.flush());
     }
 
     /// The text in that ink, where the terminal shows colours.
     pub(crate) fn ink(&self, ink: Ink, text: &str) -> String {
-        let code = match ink {
-            Ink::Bold => 1,
-            Ink::Dim => 2,
-            Ink::Red => 31,
-            Ink::Green => 32,
-            Ink::Yellow => 33,
-            Ink::Cyan => 36,
-        };
-        if self.colour && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour && !text.is_empty() { format!("{}{text}{}", ink.code(), Ink::END) } else { text.to_owned() }
     }
 
     fn write(&mut self, text: &str, json: &impl Serialize) -> io::Result<()> {
         if self.json {
-            writeln!(self.result, "{}", serde_json::to_string(json).map_err(io::Error::other)?)?;
+            let text = serde_json::to_string(json).map_err(io::Error::other)?;
+            writeln!(self.result, "{}", plain::json(&text))?;
         } else {
-            writeln!(self.result, "{}", text.trim_end_matches('\n'))?;
+            writeln!(self.result, "{}", plain::text(text.trim_end_matches('\n'), self.colour))?;
         }
         self.result.flush()
+    }
+}
+
+impl Ink {
+    const END: &str = "\u{1b}[0m";
+    /// All that stands for a colour in a text.
+    pub(crate) const CODES: [&str; 7] = [
+        Self::END,
+        Self::Bold.code(),
+        Self::Dim.code(),
+        Self::Green.code(),
+        Self::Yellow.code(),
+        Self::Red.code(),
+        Self::Cyan.code(),
+    ];
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Bold => "\u{1b}[1m",
+            Self::Dim => "\u{1b}[2m",
+            Self::Red => "\u{1b}[31m",
+            Self::Green => "\u{1b}[32m",
+            Self::Yellow => "\u{1b}[33m",
+            Self::Cyan => "\u{1b}[36m",
+        }
     }
 }
 

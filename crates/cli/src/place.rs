@@ -12,21 +12,22 @@ pub(crate) use address::Address;
 pub(crate) use ending::{Ending, Foreseen, WouldEnd};
 pub(crate) use listing::{KeyLine, Listing, State};
 pub(crate) use order::{
-    AuditLine, AuditOrder, AuditPage, ClientNow, ClientOrder, Ended, ImportFormat, Imported, ImportedLine, IssueOrder,
-    Issued, NewKey, RotateOrder, Rotated,
+    AuditLine, AuditOrder, AuditPage, ClientNow, ClientOrder, Ended, Expiring, ImportFormat, Imported, ImportedLine,
+    IssueOrder, Issued, NewKey, RotateOrder, Rotated,
 };
 pub(crate) use server::Server;
-pub(crate) use store::{StorePlace, failure as store_failure};
+pub(crate) use store::{StorePlace, failure as store_failure, file_of};
 
 use std::sync::Arc;
 
-use gracekey_core::{ClientId, Document, Peppers};
+use gracekey_core::{ClientId, Document, KeyId, Peppers};
 use zeroize::Zeroizing;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::keyring_file::KeyringFile;
 use crate::output::Output;
+use crate::span::Until;
 
 /// One of the three places.
 pub(crate) enum Place {
@@ -88,6 +89,15 @@ impl Place {
             Self::File(file) => file::end(file, what, output),
             Self::Store(store) => store.end(what),
             Self::Server(server) => server.end(what),
+        }
+    }
+
+    /// Sets when a key ends by itself: never later than it would anyway.
+    pub(crate) fn expire(&self, key_id: KeyId, until: Until, output: &mut Output) -> Result<Expiring, Failure> {
+        match self {
+            Self::File(file) => file::expire(file, key_id, until, output),
+            Self::Store(store) => store.expire(key_id, until),
+            Self::Server(server) => server.expire(key_id, until),
         }
     }
 

@@ -45,6 +45,23 @@ impl EndingSignal {
     }
 }
 
+/// A file that grows over a limit ends the process, unless somebody listens (setrlimit(2)): with it, what writes is
+/// refused, and all else goes on.
+#[cfg(target_os = "linux")]
+pub(crate) fn outlive_file_limits() -> Result<(), Failure> {
+    /// `SIGXFSZ` of all that Linux runs on but MIPS (signal(7)).
+    const FILE_TOO_LARGE: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 31 } else { 25 };
+
+    // Once there is a handler, it stays.
+    let kind = tokio::signal::unix::SignalKind::from_raw(FILE_TOO_LARGE);
+    tokio::signal::unix::signal(kind).map(drop).map_err(|error| unheard(&error))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn outlive_file_limits() -> Result<(), Failure> {
+    Ok(())
+}
+
 fn unheard(error: &io::Error) -> Failure {
-    Failure::refused(format!("Ctrl-C is not heard: {error}"))
+    Failure::refused(format!("signals like Ctrl-C are not heard: {error}"))
 }

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod close_window;
 pub(crate) mod demo;
+pub(crate) mod expire;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod import;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli, output: &mut Output) -> Result<ExitCode, Failure> {
         Verb::Rotate(rotate) => rotate.run(&cli, output).map(|()| done),
         Verb::Revoke(revoke) => revoke.run(&cli.place()?, output).map(|()| done),
         Verb::CloseWindow(close) => close.run(&cli.place()?, output).map(|()| done),
+        Verb::Expire(expire) => expire.run(&cli.place()?, output).map(|()| done),
         Verb::Client(client) => client.run(&cli.place()?, output).map(|()| done),
         Verb::List(list) => list.run(&cli.place()?, output).map(|()| done),
         Verb::Explain(explain) => explain.run(&cli.place()?, output),

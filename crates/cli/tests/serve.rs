@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use gracekey_core::{Pepper, PepperId};
 use support::serving::Serving;
@@ -72,6 +72,46 @@ fn an_address_that_is_taken_is_said_before_anything_is_made() {
     let ran = sandbox.run(&["serve", "--listen", &address]).expect_code(1);
     ran.expect_error(&format!("{address}: nothing was started")).expect_error("another program listens there");
     assert_eq!(fs::read_dir(sandbox.folder()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_stands_in_the_way_is_said_before_anything_is_made() {
+    let sandbox = Sandbox::empty();
+    let listen = ["serve", "--listen", "127.0.0.1:0"];
+    for (more, said) in [
+        (&["--tls-cert", "no.pem", "--tls-key", "no.pem"][..], "no.pem: can't be read"),
+        (&["--admin-key-file", "nowhere/key"], "nowhere/key: the admin key of this new store can't be written there"),
+    ] {
+        sandbox.run(&[&listen[..], more].concat()).expect_code(1).expect_error(said);
+        assert_eq!(fs::read_dir(sandbox.folder()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_store_that_others_may_write_is_not_served() {
+    let sandbox = Sandbox::empty();
+    Serving::start(&sandbox, &[], &[]).end().expect_code(0);
+    let mode = |mode| fs::set_permissions(sandbox.path("gracekey.db"), fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o660);
+    let ran = sandbox.run(&["serve", "--listen", "127.0.0.1:0"]).expect_code(1);
+    ran.expect_error("gracekey.db: others may write the store (mode 660)").expect_error("type: chmod 600 gracekey.db");
+    mode(0o644);
+    let ran = Serving::start(&sandbox, &[], &[]).end().expect_code(0);
+    ran.expect_error("gracekey.db: others may read the store (mode 644)");
+}
+
+/// The system ends a process whose file grows over a limit, unless it says otherwise.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_of_files_ends_changes_and_not_the_server() {
+    let sandbox = Sandbox::empty();
+    let serving = Serving::start(&sandbox, &[], &[]);
+    serving.limit_files(50_000);
+    let issued = |client: u32| serving.run(&sandbox, &["issue", "--client", &format!("client-{client}")]);
+    let refused = (0..100).map(issued).find(|ran| ran.code != Some(0)).unwrap();
+    refused.expect_code(1).expect_error("the store");
+    serving.run(&sandbox, &["list"]).expect_code(0);
+    assert_eq!(serving.end().code, Some(0));
 }
 
 #[test]

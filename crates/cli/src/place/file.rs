@@ -1,18 +1,19 @@
 //! What is done on a keyring file.
 
-use gracekey_core::{Client, ClientId, Document, LifecycleError, Minted, Rotation, Timestamp};
+use gracekey_core::{Client, ClientId, Document, KeyId, LifecycleError, Minted, Rotation, Timestamp};
 use gracekey_store::{Import, ImportError};
 
 use super::order::{check_scopes, refused_import};
 use super::{
-    ClientNow, ClientOrder, Ended, Ending, Foreseen, ImportFormat, Imported, IssueOrder, Issued, KeyLine, Listing,
-    NewKey, RotateOrder, Rotated, WouldEnd,
+    ClientNow, ClientOrder, Ended, Ending, Expiring, Foreseen, ImportFormat, Imported, IssueOrder, Issued, KeyLine,
+    Listing, NewKey, RotateOrder, Rotated, WouldEnd,
 };
 use crate::clock;
 use crate::entropy;
 use crate::failure::Failure;
 use crate::keyring_file::KeyringFile;
 use crate::output::Output;
+use crate::span::Until;
 
 pub(super) fn issue(file: &KeyringFile, order: &IssueOrder<'_>, output: &mut Output) -> Result<Issued, Failure> {
     let (key, minted) = entropy::minted(order.prefix, file.peppers())?;
@@ -65,6 +66,26 @@ pub(super) fn end(file: &KeyringFile, what: &Ending, output: &mut Output) -> Res
     })
 }
 
+pub(super) fn expire(
+    file: &KeyringFile,
+    key_id: KeyId,
+    until: Until,
+    output: &mut Output,
+) -> Result<Expiring, Failure> {
+    file.change(output, |document, now| {
+        let at = until.moment(now);
+        let known = document.keys.iter().find(|key| key.key_id == key_id).cloned();
+        let known = known.ok_or(LifecycleError::UnknownKey { key_id })?;
+        // As on a store, to ask for the same again is no mistake.
+        let changed = known.expires_at != Some(at);
+        if changed {
+            document.expire(key_id, at, now)?;
+        }
+        let (client_id, credential) = (known.client_id, known.credential);
+        Ok(Expiring { key_id, client_id, credential, expires_at: at, epoch: document.epoch, changed })
+    })
+}
+
 /// Nothing is written: a copy is changed, so that what is refused is refused here, too.
 pub(super) fn foresee(file: &KeyringFile, what: &Ending) -> Result<Foreseen, Failure> {
     let (mut document, now) = (file.read()?, clock::now()?);
@@ -73,7 +94,7 @@ pub(super) fn foresee(file: &KeyringFile, what: &Ending) -> Result<Foreseen, Fai
     Ok(Foreseen { would_end, counted: false })
 }
 
-fn end_in(document: &mut Document, what: &Ending, now: Timestamp) -> Result<Vec<gracekey_core::KeyId>, LifecycleError> {
+fn end_in(document: &mut Document, what: &Ending, now: Timestamp) -> Result<Vec<KeyId>, LifecycleError> {
     match what {
         Ending::Revoke(what) => document.revoke(what, now),
         Ending::Window(client_id, credential) => document.close_window((client_id, credential), now),
@@ -102,7 +123,7 @@ pub(super) fn list(file: &KeyringFile, client: Option<&ClientId>) -> Result<List
     let wanted = document.keys.iter().filter(|key| client.is_none_or(|own| *own == key.client_id));
     let disabled = |client_id| document.client(client_id).is_some_and(|client| client.disabled);
     let mut keys: Vec<_> = wanted.map(|key| KeyLine::new(key, disabled(&key.client_id), now)).collect();
-    keys.sort_by(|a, b| (&a.client_id, &a.credential, a.generation).cmp(&(&b.client_id, &b.credential, b.generation)));
+    keys.sort_by(|a, b| a.place().cmp(&b.place()));
     Ok(Listing { epoch: document.epoch, keys })
 }
 

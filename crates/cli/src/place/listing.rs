@@ -51,6 +51,11 @@ pub(crate) enum State {
 }
 
 impl KeyLine {
+    /// Where it stands in a list.
+    pub(super) fn place(&self) -> (&ClientId, &CredentialName, u32) {
+        (&self.client_id, &self.credential, self.generation)
+    }
+
     /// Of a generation, as it stands at `now`.
     pub(super) fn new(generation: &Generation, client_disabled: bool, now: Timestamp) -> Self {
         let ended = generation.end().filter(|(at, _)| *at <= now);

@@ -66,6 +66,16 @@ pub(crate) struct Ended {
     pub(crate) epoch: u64,
 }
 
+/// When a key ends by itself.
+pub(crate) struct Expiring {
+    pub(crate) key_id: KeyId,
+    pub(crate) client_id: ClientId,
+    pub(crate) credential: CredentialName,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) epoch: u64,
+    pub(crate) changed: bool,
+}
+
 pub(crate) struct ClientNow {
     pub(crate) client: Client,
     pub(crate) epoch: u64,

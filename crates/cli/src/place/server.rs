@@ -8,19 +8,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gracekey_core::{ApiKey, ClientId, Document, Keyring, Peppers, SealedDocument};
+use gracekey_core::{ApiKey, ClientId, Document, KeyId, Keyring, Peppers, SealedDocument};
 use hyper::Method;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::order::check_scopes;
 use super::{
-    AuditOrder, AuditPage, ClientNow, ClientOrder, Ended, Ending, Foreseen, ImportFormat, Imported, IssueOrder, Issued,
-    KeyLine, Listing, RotateOrder, Rotated, WouldEnd,
+    AuditOrder, AuditPage, ClientNow, ClientOrder, Ended, Ending, Expiring, Foreseen, ImportFormat, Imported,
+    IssueOrder, Issued, KeyLine, Listing, RotateOrder, Rotated, WouldEnd,
 };
 use crate::clock;
 use crate::failure::Failure;
 use crate::pepper_file::{self, PepperSource};
+use crate::span::Until;
 use http::{Base, Body, Http};
 use target::Target;
 
@@ -110,6 +111,13 @@ impl Server {
         Ok(Ended { key_ids: ended.ended, epoch: ended.epoch })
     }
 
+    pub(super) fn expire(&self, key_id: KeyId, until: Until) -> Result<Expiring, Failure> {
+        let body = json!({"at": until.moment(clock::now()?)});
+        let target = Target::from(format!("/v2/keys/{key_id}/expire").as_str());
+        let expires: wire::Expires = self.http.send(Method::POST, &target, &body)?;
+        Ok(expires.into_expiring())
+    }
+
     pub(super) fn foresee(&self, what: &Ending) -> Result<Foreseen, Failure> {
         let target = Target::ending(what).with_query(&[("dry_run", "true".to_owned())]);
         let foreseen: wire::Foreseen = self.http.send(Method::POST, &target, &json!({}))?;
@@ -152,9 +160,14 @@ impl Server {
         loop {
             let mut query = query.clone();
             query.extend(after.take().map(|after| ("after", after)));
-            let page: wire::Keys = self.http.get(&Target::from("/v2/keys").with_query(&query))?;
+            let page: wire::Keys = self.http.get(&Target::list("/v2/keys").with_query(&query))?;
+            let known = keys.len();
             keys.extend(page.keys.into_iter().map(wire::Key::into_line));
+            let (before, new) = keys.split_at(known);
+            let goes_on =
+                new.last().is_some_and(|last| before.last().is_none_or(|before| before.place() < last.place()));
             match page.next {
+                Some(_) if !goes_on => return Err(self.stuck()),
                 Some(next) => after = Some(next),
                 None => return Ok(Listing { epoch, keys }),
             }
@@ -171,8 +184,8 @@ impl Server {
             ImportFormat::Json => "application/json",
             ImportFormat::Csv => "text/csv",
         };
-        let imported: wire::Imported =
-            self.http.send_body(Method::POST, &"/v2/import".into(), Body { kind, content: text })?;
+        let target = Target::import(&text);
+        let imported: wire::Imported = self.http.send_body(Method::POST, &target, Body { kind, content: text })?;
         Ok(imported.into_imported())
     }
 
@@ -207,13 +220,13 @@ impl Server {
     fn newest(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let wanted = self.epoch()?;
         for _ in 1..ATTEMPTS {
-            let text = self.http.get_text(&"/v2/keyring".into())?;
+            let text = self.http.get_text(&Target::keyring())?;
             if serde_json::from_slice::<wire::Ready>(&text).is_ok_and(|keyring| keyring.epoch >= wanted) {
                 return Ok(text);
             }
             std::thread::sleep(PAUSE);
         }
-        self.http.get_text(&"/v2/keyring".into())
+        self.http.get_text(&Target::keyring())
     }
 
     pub(super) fn audit(&self, order: &AuditOrder) -> Result<AuditPage, Failure> {
@@ -221,8 +234,17 @@ impl Server {
         query.extend(order.client.as_ref().map(|client_id| ("client_id", client_id.to_string())));
         query.extend(order.key_id.map(|key_id| ("key_id", key_id.to_string())));
         query.extend((order.after > 0).then(|| ("after", order.after.to_string())));
-        let page: wire::Audit = self.http.get(&Target::from("/v2/audit").with_query(&query))?;
-        Ok(page.into())
+        let page: wire::Audit = self.http.get(&Target::list("/v2/audit").with_query(&query))?;
+        let page: AuditPage = page.into();
+        if page.next.is_some_and(|next| next <= order.after || page.entries.is_empty()) {
+            return Err(self.stuck());
+        }
+        Ok(page)
+    }
+
+    /// What would be asked for without end.
+    fn stuck(&self) -> Failure {
+        self.bad("its next page is one that was there already; is it a gracekey server of this version?")
     }
 
     fn parsed(&self, text: &[u8]) -> Result<SealedDocument, Failure> {

@@ -46,7 +46,7 @@ impl StorePlace {
         missing: Missing,
     ) -> Result<Self, Failure> {
         let name = without_password(address);
-        if missing == Missing::Refuse && !is_there(address) {
+        if missing == Missing::Refuse && file_of(address).is_some_and(|file| !file.exists()) {
             let advice = format!("there is no store; `gracekey init --store {name}` makes one");
             return Err(Failure::refused(format!("{name}: {advice}")));
         }
@@ -234,12 +234,10 @@ fn line(entry: AuditEntry) -> AuditLine {
     AuditLine { seq, at, epoch, actor, action, client_id, credential, key_id, detail }
 }
 
-/// What is not a file can't be looked at beforehand.
-fn is_there(address: &str) -> bool {
-    let Some((scheme, path)) = address.split_once(':') else { return true };
-    !scheme.eq_ignore_ascii_case("sqlite")
-        || path.is_empty()
-        || Path::new(path.strip_prefix("//").unwrap_or(path)).exists()
+/// The file that a store is, if it is one.
+pub(crate) fn file_of(address: &str) -> Option<&Path> {
+    let (_, path) = address.split_once(':').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("sqlite"))?;
+    (!path.is_empty()).then(|| Path::new(path.strip_prefix("//").unwrap_or(path)))
 }
 
 /// Who does it, for the audit log: the user of this machine, as far as it says.
@@ -260,7 +258,8 @@ pub(crate) fn failure(name: &str, error: StoreError) -> Failure {
     };
     let advice = match unavailable.trouble {
         Trouble::Unreachable => "; is the database running, and is its address right?",
-        Trouble::Damaged => "; restore a backup",
+        // Some of what is wrong says it already.
+        Trouble::Damaged if !unavailable.detail.contains("backup") => "; restore a backup",
         _ => "",
     };
     let lost = match unavailable.outcome {

@@ -1,25 +1,25 @@
+mod first_key;
+mod store_file;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use gracekey_core::{ClientId, Grace, KeyId, Peppers, Policy, Prefix, Scope};
-use gracekey_server::{AdminKey, Config, FirstStartError, Server, StartError, Telemetry, Tls};
-use gracekey_store::{Limit, Store};
+use gracekey_core::{Grace, Peppers, Policy, Prefix};
+use gracekey_server::{Config, Server, StartError, Telemetry, Tls};
+use gracekey_store::Store;
 use ipnet::IpNet;
-use serde::Serialize;
 use tracing::Level;
 
 use crate::cli::Cli;
-use crate::clock;
-use crate::durable;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::place::{Address, Missing, StorePlace, store_failure};
+use crate::place::{Address, Missing, StorePlace, file_of};
 use crate::runtime;
-use crate::signal::EndingSignal;
+use crate::signal::{self, EndingSignal};
 
 /// Run a server over a store: self-service rotation, admin, the feed for verifiers, forward auth
 ///
@@ -75,14 +75,6 @@ enum Log {
     Debug,
 }
 
-/// The result for programs: how to get in for the first time.
-#[derive(Serialize)]
-struct FirstKey<'k> {
-    admin_key: &'k str,
-    key_id: KeyId,
-    client_id: ClientId,
-}
-
 /// How long requests that are under way have to finish.
 const FINISH: Duration = Duration::from_secs(10);
 
@@ -90,13 +82,24 @@ impl Serve {
     pub(crate) fn run(&self, cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         let policy = self.policy()?;
         self.check_address()?;
+        self.tls().map_or(Ok(()), |tls| tls.check()).map_err(|error| self.not_started(&error))?;
         tracing_subscriber::fmt().with_max_level(self.log.level()).with_writer(io::stderr).init();
-        let place =
-            StorePlace::open_on(runtime::of_many_threads()?, &store_address(cli)?, cli.pepper()?, Missing::Make)?;
+        let address = store_address(cli)?;
+        let key_file = cli.admin_key_file.as_deref();
+        match file_of(&address) {
+            Some(file) if file.exists() => store_file::check(file, output)?,
+            Some(_) => first_key::check_place(key_file, output)?,
+            None => {}
+        }
+        let place = StorePlace::open_on(runtime::of_many_threads()?, &address, cli.pepper()?, Missing::Make)?;
+        if first_key::is_wanted(&place)? {
+            first_key::check_place(key_file, output)?;
+        }
         let peppers = first_pepper(&place, output)?;
         place.runtime().block_on(async {
             let mut ending = EndingSignal::listen()?;
-            let way_in = first_key(&place, &peppers, cli.admin_key_file.as_deref(), output).await?;
+            signal::outlive_file_limits()?;
+            let way_in = first_key::give(&place, &peppers, key_file, output).await?;
             let config = self.config(place.store().clone(), peppers, policy)?;
             let server = Server::start(config).await.map_err(|error| self.not_started(&error))?;
             let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
@@ -134,6 +137,11 @@ impl Serve {
         std::net::TcpListener::bind(self.listen).map(drop).map_err(|error| self.cannot_listen(&error))
     }
 
+    fn tls(&self) -> Option<Tls> {
+        let (certificate, key) = (self.tls_cert.clone()?, self.tls_key.clone()?);
+        Some(Tls { certificate, key })
+    }
+
     fn cannot_listen(&self, error: &io::Error) -> Failure {
         let listen = self.listen;
         let advice = match error.kind() {
@@ -160,9 +168,7 @@ impl Serve {
         config.listen = self.listen;
         config.policy = policy;
         config.trusted_proxies.clone_from(&self.trusted_proxy);
-        if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
-            config.tls = Some(Tls { certificate: certificate.clone(), key: key.clone() });
-        }
+        config.tls = self.tls();
         config.max_grace = self.max_grace;
         config.prefix = self.prefix.clone();
         config.open_feed = self.open_feed;
@@ -194,68 +200,6 @@ fn first_pepper(place: &StorePlace, output: &mut Output) -> Result<Arc<Peppers>,
         output.note(&format!("{pepper}: a new pepper `{id}`, a secret that only you may read; keep it and back it up"));
     }
     place.peppers()
-}
-
-/// Gives the first operator of an empty store a key, once: on standard output, or in a file. Says how it is used.
-async fn first_key(
-    place: &StorePlace,
-    peppers: &Peppers,
-    file: Option<&Path>,
-    output: &mut Output,
-) -> Result<Option<String>, Failure> {
-    let (store, failed) = (place.store(), |error| store_failure(place.name(), error));
-    let empty = store.clients(None, Limit::new(1).unwrap_or_default()).await.map_err(failed)?.is_empty();
-    if empty {
-        match file {
-            Some(path) if path.exists() => {
-                return Err(Failure::of_file(
-                    path,
-                    "is there already, and the admin key of this new store is to be written there; name a file that is not there yet",
-                ));
-            }
-            Some(_) => {}
-            None => output.check_shows_keys()?,
-        }
-    }
-    let made = gracekey_server::first_start(store, peppers, clock::now()?).await;
-    let made = made.map_err(|error| match error {
-        FirstStartError::Store(error) => failed(error),
-        error => Failure::refused(error),
-    })?;
-    let Some(AdminKey { key, key_id, client_id }) = made else {
-        return no_operator(place, output).await.map(|()| None);
-    };
-    let lost = format!(
-        "it is stored as {key_id}; revoke it, gracekey revoke --store {0} --key-id {key_id}, and issue another: gracekey issue --store {0} --client ops --scope gracekey:admin",
-        place.name()
-    );
-    output.note(&format!(
-        "a new store: key {key_id} of client {client_id} may do everything here, and is shown this once"
-    ));
-    match file {
-        None => output.secret(key.reveal(), &FirstKey { admin_key: key.reveal(), key_id, client_id }, &lost)?,
-        Some(path) => durable::create(path, key.as_bytes(), 0o600)
-            .map_err(|error| Failure::of_file(path, format!("the admin key can't be written: {error}; {lost}")))?,
-    }
-    Ok(Some(match file {
-        None => "export GRACEKEY_ADMIN_KEY=<that key>; gracekey issue --client <client id>".to_owned(),
-        Some(path) => format!("gracekey issue --admin-key-file {} --client <client id>", path.display()),
-    }))
-}
-
-/// A store that was filled before a server ran on it has no operator.
-async fn no_operator(place: &StorePlace, output: &mut Output) -> Result<(), Failure> {
-    let most = Limit::new(Limit::MAX).unwrap_or_default();
-    let clients = place.store().clients(None, most).await.map_err(|error| store_failure(place.name(), error))?;
-    let is_operator = |scope: &Scope| scope.as_str() == "gracekey:admin";
-    let seen_all = clients.len() < usize::from(Limit::MAX);
-    if seen_all && !clients.iter().any(|row| row.client.scopes.iter().any(is_operator)) {
-        output.note(&format!(
-            "nobody may administer this server over HTTP; if somebody is to: gracekey issue --store {} --client ops --scope gracekey:admin",
-            place.name()
-        ));
-    }
-    Ok(())
 }
 
 fn range(text: &str) -> Result<IpNet, String> {

@@ -68,6 +68,14 @@ impl Serving {
         self.command(sandbox, args).stdin(Stdio::null()).output().unwrap().into()
     }
 
+    /// From now on no file of it may grow beyond so many bytes.
+    pub(crate) fn limit_files(&self, bytes: u64) {
+        let (size, process) = (format!("--fsize={bytes}"), format!("--pid={}", self.child.id()));
+        let limited = Command::new("prlimit").args([size, process]).status();
+        let limited = limited.unwrap_or_else(|_| panic!("prlimit is missing; install Debian's package `util-linux`"));
+        assert!(limited.success());
+    }
+
     /// Ends it as a service manager does, and says how that went.
     pub(crate) fn end(mut self) -> Ran {
         signal("TERM", &self.child);

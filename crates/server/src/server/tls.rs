@@ -11,6 +11,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::StartError;
 use crate::config::Tls;
 
+impl Tls {
+    /// Reads both files, and sees that they fit together. [`crate::Server::start`] does it too, but before that a store and
+    /// a first key are made.
+    ///
+    /// # Errors
+    /// [`StartError::Tls`].
+    pub fn check(&self) -> Result<(), StartError> {
+        server_config(self).map(drop)
+    }
+}
+
 /// TLS 1.2 and 1.3, for HTTP/2 and HTTP/1.1.
 pub(super) fn server_config(Tls { certificate, key }: &Tls) -> Result<Arc<ServerConfig>, StartError> {
     let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);

@@ -45,8 +45,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// For the whole of an answer. An import of many keys may take long.
 const ANSWER: Duration = Duration::from_secs(30);
 const LONG_ANSWER: Duration = Duration::from_secs(600);
-/// More than any list or keyring that a server hands out in one piece.
-const LARGEST: usize = 1 << 30;
 
 impl Http {
     pub(super) fn new(base: Base, key: ApiKey) -> Result<Self, Failure> {
@@ -167,14 +165,14 @@ impl Http {
     ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), Failure> {
         let patience =
             if body.as_ref().is_some_and(|body| body.content.len() > 1 << 16) { LONG_ANSWER } else { ANSWER };
-        let changes = method != Method::GET;
+        let (changes, most) = (method != Method::GET, target.most);
         let request = self.request(method, target, body)?;
         let answer = self.runtime.block_on(async {
             tokio::time::timeout(patience, async {
                 let response = self.client.request(request).await.map_err(|error| self.unreachable(&error, changes))?;
                 let status = response.status();
-                let body = Limited::new(response.into_body(), LARGEST).collect().await;
-                let body = body.map_err(|error| self.cut(error.as_ref(), changes))?;
+                let body = Limited::new(response.into_body(), most).collect().await;
+                let body = body.map_err(|error| self.cut(error.as_ref(), most, changes))?;
                 Ok((status, Zeroizing::new(body.to_bytes().to_vec())))
             })
             .await

@@ -7,14 +7,36 @@ use crate::place::Ending;
 /// A path with its query, and whom it is about.
 pub(super) struct Target {
     pub(super) path: String,
+    /// How long its answer may be, in bytes: what answers may be no server of ours, and fill the memory.
+    pub(super) most: usize,
     client_id: Option<ClientId>,
     credential: Option<CredentialName>,
 }
 
 impl Target {
+    /// One thing, with all that is said of it.
+    const ONE: usize = 1 << 20;
+    /// One page of many, or all keys of a client.
+    const LIST: usize = 16 << 20;
+    /// The largest keyring that verifiers take.
+    const KEYRING: usize = 256 << 20;
+
+    pub(super) fn list(path: &str) -> Self {
+        Self { most: Self::LIST, ..path.into() }
+    }
+
+    pub(super) fn keyring() -> Self {
+        Self { most: Self::KEYRING, ..Self::from("/v2/keyring") }
+    }
+
+    /// A line is answered for each key, and it says more than the key.
+    pub(super) fn import(content: &[u8]) -> Self {
+        Self { most: Self::ONE + content.len().saturating_mul(16), ..Self::from("/v2/import") }
+    }
+
     pub(super) fn client(client_id: &ClientId) -> Self {
         let path = format!("/v2/clients/{}", escaped(client_id.as_str()));
-        Self { path, client_id: Some(client_id.clone()), credential: None }
+        Self { most: Self::ONE, path, client_id: Some(client_id.clone()), credential: None }
     }
 
     pub(super) fn credential(client_id: &ClientId, credential: &CredentialName) -> Self {
@@ -24,14 +46,15 @@ impl Target {
     }
 
     pub(super) fn ending(what: &Ending) -> Self {
-        match what {
+        let target = match what {
             Ending::Revoke(Revoke::Key(key_id)) => format!("/v2/keys/{key_id}/revoke").as_str().into(),
             Ending::Revoke(Revoke::Credential(client_id, credential)) => {
                 Self::credential(client_id, credential).below("/revoke")
             }
             Ending::Revoke(Revoke::Client(client_id)) => Self::client(client_id).below("/revoke"),
             Ending::Window(client_id, credential) => Self::credential(client_id, credential).below("/close-window"),
-        }
+        };
+        Self { most: Self::LIST, ..target }
     }
 
     pub(super) fn below(mut self, more: &str) -> Self {
@@ -59,7 +82,7 @@ impl Target {
 
 impl From<&str> for Target {
     fn from(path: &str) -> Self {
-        Self { path: path.into(), client_id: None, credential: None }
+        Self { most: Self::ONE, path: path.into(), client_id: None, credential: None }
     }
 }
 

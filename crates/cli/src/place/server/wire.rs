@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::place::listing::Times;
-use crate::place::{AuditLine, AuditPage, ImportedLine, KeyLine, NewKey, State, WouldEnd};
+use crate::place::{AuditLine, AuditPage, Expiring, ImportedLine, KeyLine, NewKey, State, WouldEnd};
+use crate::plain;
 
 /// A key as text, wiped when it is dropped.
 struct Secret(Zeroizing<String>);
@@ -43,6 +44,16 @@ struct Generation {
 pub(super) struct Ended {
     pub(super) epoch: u64,
     pub(super) ended: Vec<KeyId>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Expires {
+    key_id: KeyId,
+    client_id: ClientId,
+    credential: CredentialName,
+    expires_at: Timestamp,
+    epoch: u64,
+    changed: bool,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +187,13 @@ impl Generation {
     }
 }
 
+impl Expires {
+    pub(super) fn into_expiring(self) -> Expiring {
+        let Self { key_id, client_id, credential, expires_at, epoch, changed } = self;
+        Expiring { key_id, client_id, credential, expires_at, epoch, changed }
+    }
+}
+
 impl Client {
     pub(super) fn into_client(self) -> gracekey_core::Client {
         gracekey_core::Client { client_id: self.client_id, scopes: self.scopes, disabled: self.disabled }
@@ -231,7 +249,7 @@ impl fmt::Display for Line {
         if let Some(key_id) = &self.key_id {
             write!(f, " {key_id}")?;
         }
-        write!(f, " refused: {}", self.why.as_deref().unwrap_or("the server does not say why"))
+        write!(f, " refused: {}", plain::line(self.why.as_deref().unwrap_or("the server does not say why")))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gracekey_core::{Client, LifecycleError, Revoke, Timestamp};
+use gracekey_core::{Client, KeyId, LifecycleError, Revoke, Timestamp};
 use gracekey_store::{
     ClientChange, Done, Issue, KeyFilter, KeyRow, NewClient, Rotate, RotateFrom, StoreError, UsedKey,
 };
@@ -13,8 +13,10 @@ use crate::entropy;
 use crate::failure::Failure;
 use crate::place::order::{NEXT_SECOND, check_scopes};
 use crate::place::{
-    ClientNow, ClientOrder, Ended, Ending, Foreseen, IssueOrder, Issued, NewKey, RotateOrder, Rotated, WouldEnd,
+    ClientNow, ClientOrder, Ended, Ending, Expiring, Foreseen, IssueOrder, Issued, NewKey, RotateOrder, Rotated,
+    WouldEnd,
 };
+use crate::span::Until;
 
 const DAY: i64 = 86_400;
 
@@ -92,6 +94,14 @@ impl StorePlace {
             }
         })?;
         Ok(Ended { key_ids: done.value, epoch: done.epoch })
+    }
+
+    pub(in crate::place) fn expire(&self, key_id: KeyId, until: Until) -> Result<Expiring, Failure> {
+        let at = until.moment(clock::now()?);
+        let Done { epoch, changed, value } =
+            self.change(async |now| self.store.expire(key_id, at, &self.by, now).await)?;
+        let (client_id, credential) = (value.client_id, value.credential);
+        Ok(Expiring { key_id, client_id, credential, expires_at: at, epoch, changed })
     }
 
     pub(in crate::place) fn foresee(&self, what: &Ending) -> Result<Foreseen, Failure> {

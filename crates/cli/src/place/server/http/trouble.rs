@@ -1,5 +1,6 @@
 //! What went wrong on the way to a server and back, and what to do next.
 
+use http_body_util::LengthLimitError;
 use hyper::StatusCode;
 
 use super::Http;
@@ -7,6 +8,7 @@ use crate::failure::Failure;
 use crate::place::order::refused_rows;
 use crate::place::server::target::Target;
 use crate::place::server::wire::Refusal;
+use crate::plain;
 
 impl Http {
     /// What the server says of it, or what this means when it is not a server of ours that speaks.
@@ -23,7 +25,7 @@ impl Http {
         if let Some(unknown) = target.unknown(&refusal.code) {
             return unknown.into();
         }
-        let said = refusal.error_description;
+        let said = plain::line(&refusal.error_description);
         self.refused(match status {
             StatusCode::UNAUTHORIZED => format!(
                 "the admin key is not accepted: {said} GRACEKEY_ADMIN_KEY or the file of --admin-key-file gives another; `gracekey explain` there says more"
@@ -64,7 +66,14 @@ impl Http {
         })
     }
 
-    pub(super) fn cut(&self, error: &(dyn std::error::Error + 'static), changes: bool) -> Failure {
+    pub(super) fn cut(&self, error: &(dyn std::error::Error + 'static), most: usize, changes: bool) -> Failure {
+        if error.is::<LengthLimitError>() {
+            return self.refused(format!(
+                "its answer has more than {} MiB, as no gracekey server's has; is that its address?{}",
+                most >> 20,
+                if changes { lost(changes) } else { "" }
+            ));
+        }
         self.refused(format!("its answer was cut ({}){}", innermost(error), lost(changes)))
     }
 
