@@ -9,7 +9,8 @@ shipped=.tools/gracekey.wasm
 mkdir -p .tools
 if [ ! -f "$shipped" ] || [ "$built" -nt "$shipped" ]; then
   command -v wasm-opt >/dev/null || { echo "wasm-build: wasm-opt is missing; run scripts/envoy-install.sh" >&2; exit 1; }
-  wasm-opt -Oz --converge --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int \
+  # Nothing lies in the lowest KiB of the memory: it is the far end of the stack.
+  wasm-opt -Oz --low-memory-unused --converge --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int \
     "$built" -o "$shipped.$$"
   mv "$shipped.$$" "$shipped"
 fi

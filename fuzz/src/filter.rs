@@ -33,7 +33,7 @@ static DOCUMENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
         }
         document.seal(&peppers()).to_json()
     };
-    (0..8).map(document).collect()
+    (1..=8).map(document).collect()
 });
 
 /// As a configuration: it is refused in one line or taken, and no byte panics. And as a script of what happens to a
@@ -68,7 +68,7 @@ struct Running {
 impl Running {
     fn start(policy: &str, source: u8) -> Self {
         let keyring = match source % 4 {
-            0 => format!(r#"{{"inline":{}}}"#, DOCUMENTS[2]),
+            0 => format!(r#"{{"inline":{}}}"#, DOCUMENTS[1]),
             1 => r#"{"fetch":{"cluster":"feed","interval":"5s"}}"#.into(),
             2 => r#"{"fetch":{"cluster":"feed","wait":"30s","verifier":"v","key":{"env":"FEED"}}}"#.into(),
             _ => r#"{"fetch":{"cluster":"feed","interval":"5s","share":"ring"}}"#.to_owned(),
@@ -100,9 +100,10 @@ impl Running {
                 plugin.tick(proxy);
             }
             3 | 4 => {
-                let epoch = u64::from(input.arbitrary::<u8>().unwrap_or(0)) % 8;
+                let at = usize::from(input.arbitrary::<u8>().unwrap_or(0) % 8);
+                let epoch = u64::try_from(at).expect("small") + 1;
                 self.offered.push(epoch);
-                let document = DOCUMENTS[usize::try_from(epoch).expect("small")].clone().into_bytes();
+                let document = DOCUMENTS[at].clone().into_bytes();
                 let range = format!("bytes 0-{}/{}", document.len() - 1, document.len());
                 let status: &[u8] = if self.waits { b"200" } else { b"206" };
                 self.answer(status, format!("\"{epoch}\"").as_bytes(), range.as_bytes(), document);
@@ -210,9 +211,8 @@ impl Running {
     /// The keyring that the filter says it holds.
     fn held(&self) -> Option<Keyring> {
         let epoch = usize::try_from(self.proxy.metric("gracekey_keyring_epoch")).expect("small");
-        // Epoch 0 cannot be told from none, and is never offered first.
-        let held = self.proxy.log.borrow().len() < usize::MAX && epoch > 0;
-        held.then(|| Keyring::open(DOCUMENTS[epoch].as_bytes(), peppers()).expect("a good document"))
+        let document = DOCUMENTS.get(epoch.checked_sub(1)?).expect("one that was offered");
+        Some(Keyring::open(document.as_bytes(), peppers()).expect("a good document"))
     }
 
     fn now(&self) -> Timestamp {

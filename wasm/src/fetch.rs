@@ -6,6 +6,7 @@ use crate::config::Fetch;
 use crate::host::Host;
 use crate::pairs::Pairs;
 use crate::refresh::{Answer, Refresh};
+use crate::usage::Usage;
 
 /// Asks a cluster for the keyring, again and again. Times are nanoseconds since 1970.
 pub(crate) struct Fetcher {
@@ -84,6 +85,21 @@ impl Fetcher {
         fetcher
     }
 
+    /// What reports on the use of keys, to the same server, if it is wanted.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        let Fetch { cluster, authority, verifier, authorization, usage, .. } = &self.fetch;
+        let verifier = verifier.as_deref().filter(|_| *usage)?;
+        let mut headers = vec![
+            (":method", "POST".to_owned()),
+            (":path", "/v2/usage".to_owned()),
+            (":authority", authority.as_deref().unwrap_or(cluster).to_owned()),
+            (":scheme", "http".to_owned()),
+            ("content-type", "application/json".to_owned()),
+        ];
+        headers.extend(authorization.as_ref().map(|text| ("authorization", text.to_string())));
+        Some(Usage::new(cluster, headers, verifier))
+    }
+
     /// Asks, if it is time to.
     pub(crate) fn tick<H: Host>(&mut self, now: u64, host: &H) {
         if self.refresh.call().is_some_and(|call| call.until <= now) {
@@ -126,7 +142,7 @@ impl Fetcher {
             ("x-gracekey-verifier", verifier.as_deref()),
         ];
         headers.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        let token = host.call(cluster, &headers, Duration::from_nanos(timeout))?;
+        let token = host.call(cluster, &headers, &[], Duration::from_nanos(timeout))?;
         Some(Call { token, asked_at: now, overtaken: false, until: now.saturating_add(patience) })
     }
 

@@ -253,8 +253,8 @@ impl Host for Proxy {
         hostcalls::set_tick_period(period).ok();
     }
 
-    fn call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Option<u32> {
-        hostcalls::dispatch_http_call(cluster, headers.to_vec(), None, Vec::new(), timeout).ok()
+    fn call(&self, cluster: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Option<u32> {
+        hostcalls::dispatch_http_call(cluster, headers.to_vec(), Some(body), Vec::new(), timeout).ok()
     }
 
     fn answer_body(&self, start: usize, len: usize) -> Vec<u8> {

@@ -41,7 +41,7 @@ pub trait Host {
     fn set_tick(&self, period: Duration);
     /// Sends a request to a cluster. Its answer comes later, under the number that is returned; `None` if it was not
     /// sent. Not to be called on behalf of a request, with which the answer would go.
-    fn call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Option<u32>;
+    fn call(&self, cluster: &str, headers: &[(&str, &str)], body: &[u8], timeout: Duration) -> Option<u32>;
     /// A piece of the answer that is being handed over.
     fn answer_body(&self, start: usize, len: usize) -> Vec<u8>;
     /// What is laid out under that name for all workers of the process.

@@ -19,6 +19,7 @@ mod plugin;
 mod refresh;
 mod request;
 mod shared;
+mod usage;
 mod waiting;
 
 #[cfg(target_arch = "wasm32")]

@@ -14,6 +14,7 @@ use crate::meter::Meter;
 use crate::pairs::Pairs;
 use crate::request::After;
 use crate::shared;
+use crate::usage::Usage;
 use crate::waiting::{self, Waiting};
 
 /// One loaded configuration in one worker.
@@ -31,6 +32,7 @@ pub struct Plugin {
     /// The keyring that all workers share, in the place of one of their own.
     shared: Option<shared::Reader>,
     waiting: Waiting,
+    pub(crate) usage: Option<Usage>,
     /// How often the plugin is called.
     period: Cell<Duration>,
 }
@@ -81,6 +83,7 @@ impl Plugin {
             share: None,
             shared: None,
             waiting: Waiting::default(),
+            usage: None,
             period: Cell::default(),
         };
         match keyring {
@@ -93,7 +96,9 @@ impl Plugin {
             Source::Fetch(fetch) => {
                 plugin.share.clone_from(&fetch.share);
                 plugin.shared = fetch.share.clone().map(shared::Reader::new);
-                plugin.fetcher = Some(RefCell::new(Fetcher::new(fetch, nanos)));
+                let fetcher = Fetcher::new(fetch, nanos);
+                plugin.usage = fetcher.usage();
+                plugin.fetcher = Some(RefCell::new(fetcher));
             }
             Source::Shared(name) => plugin.shared = Some(shared::Reader::new(name)),
         }
@@ -110,6 +115,9 @@ impl Plugin {
             confirmed_at = shared.refresh(host);
         }
         self.meter.tick(confirmed_at, moment(nanos), host);
+        if let Some(usage) = &self.usage {
+            usage.tick(nanos, host);
+        }
         if let Some(fetcher) = &self.fetcher {
             fetcher.borrow_mut().tick(nanos, host);
             self.go_on(fetcher, nanos, false, host);
@@ -120,6 +128,9 @@ impl Plugin {
     /// Takes the answer to a [`Host::call`], under the number that it had: headers in the form of [`Pairs`], empty when
     /// there is no answer, and how long its body is.
     pub fn answered<H: Host>(&self, token: u32, headers: &[u8], body: usize, host: &H) {
+        if self.usage.as_ref().is_some_and(|usage| usage.answered(token, Pairs::new(headers))) {
+            return;
+        }
         let (Some(fetcher), Some(nanos)) = (&self.fetcher, host.now_nanos()) else { return };
         let Some(asked) = fetcher.borrow().asked(token) else { return };
         let epoch = self.epoch();

@@ -97,10 +97,12 @@ impl After {
         }
         let fields = headers.filter(not_pseudo as fn(&(&[u8], &[u8])) -> bool);
         let request = Request { method, target, headers: fields };
-        let now = host.now_nanos().map(moment);
+        let nanos = host.now_nanos();
+        let now = nanos.map(moment);
         plugin.with_held(&request, host, |held| match decide(&plugin.policy, held, &request, now) {
             Verdict::Grant(grant) => {
                 plugin.meter.granted(&grant, host);
+                plugin.used(grant.entry(), nanos);
                 self.notice = grant.notice();
                 carry_out(&grant, headers, target, host);
                 record(plugin, grant.entry().or(grant.would_deny_entry()), grant.would_deny(), host);

@@ -56,6 +56,7 @@ fn every_slip_is_named() {
         (inline(&ring, "").replace("\"inline\":", "\"shared\":\"k\",\"inline\":"), "configuration: keyring"),
         (r#"{"keyring":{"shared":""}}"#.into(), "configuration: keyring.shared: is the name"),
         (r#"{"pepper":{},"keyring":{"shared":"k"}}"#.into(), "configuration: pepper: is {"),
+        (fetch(r#""cluster":"k","usage":true"#), "configuration: keyring.fetch.usage: is reported under a name"),
         (fetch(r#""cluster":"k","share":"a b""#), "configuration: keyring.fetch.share: is a name"),
         (fetch(""), "configuration: keyring.fetch: missing field `cluster`"),
         (fetch(r#""cluster":"""#), "configuration: keyring.fetch.cluster: is empty"),

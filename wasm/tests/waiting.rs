@@ -314,3 +314,50 @@ fn the_number_that_waits_is_bounded() {
     drop(streams);
     assert_eq!(running.send(301, "nobody-knows-this").1, Flow::Wait, "those that gave up make room");
 }
+
+#[test]
+fn the_use_of_keys_is_reported_until_it_was_taken() {
+    let running = Running::asking(&format!(r#"{FEED},"usage":true"#));
+    running.tick(SECOND / 5);
+    running.answer("200", &document(1, |_| {}));
+    for key in [ACME, ACME, "nobody-knows-this", ACME] {
+        drop(running.send(1, key));
+    }
+    let reported = || {
+        let calls = running.host.calls.borrow();
+        let is_report = |at: &usize| calls[*at].contains(&(":path".to_owned(), b"/v2/usage".to_vec()));
+        (0..calls.len()).rev().find(is_report)
+    };
+    for _ in 0..11 {
+        running.tick(SECOND);
+    }
+    let first = reported().expect("a report");
+    assert_eq!(running.header(first, "authorization").as_deref(), Some("Bearer the-key-of-the-feed"));
+    let report: serde_json::Value = serde_json::from_str(&running.host.bodies.borrow()[first]).expect("JSON");
+    assert_eq!(report["verifier"].as_str().map(str::to_owned), running.header(0, "x-gracekey-verifier"));
+    assert!(report["sequence"].as_u64().is_some_and(|sequence| sequence > 1_795_000_000_000));
+    let keys = report["keys"].as_array().expect("keys");
+    assert_eq!((keys.len(), keys[0]["requests"].as_u64()), (1, Some(3)));
+    assert_eq!(keys[0]["last_used"], "2026-11-22T12:00:00Z");
+    // Not taken: the same once more, and what came meanwhile waits.
+    running.answer_call(first, "503", "");
+    drop(running.send(2, ACME));
+    for _ in 0..11 {
+        running.tick(SECOND);
+    }
+    let second = reported().expect("a report");
+    assert!(second > first);
+    assert_eq!(running.host.bodies.borrow()[second], running.host.bodies.borrow()[first]);
+    running.answer_call(second, "200", "");
+    for _ in 0..11 {
+        running.tick(SECOND);
+    }
+    let third = reported().expect("a report");
+    assert!(third > second && running.host.bodies.borrow()[third].contains(r#""requests":1,"#));
+    running.answer_call(third, "200", "");
+    let calls = running.calls();
+    for _ in 0..11 {
+        running.tick(SECOND);
+    }
+    assert!(reported() == Some(third) && running.calls() <= calls + 2, "nothing was used, nothing is reported");
+}

@@ -1,11 +1,8 @@
 //! A keyring that is cut into buckets decides as the whole one does.
-#![expect(clippy::expect_used, reason = "a test tells its failure by panicking")]
 
 #[path = "support/front_end.rs"]
-#[allow(dead_code, reason = "the verdicts are compared, and not carried out")]
 mod front_end;
 #[path = "support/vector.rs"]
-#[allow(dead_code, reason = "what a vector expects is for the vectors' own test")]
 mod vector;
 
 use std::path::Path;

@@ -135,7 +135,7 @@ impl Host for Proxy {
         assert!(period > Duration::ZERO, "a tick without end");
     }
 
-    fn call(&self, _cluster: &str, _headers: &[(&str, &str)], _timeout: Duration) -> Option<u32> {
+    fn call(&self, _cluster: &str, _headers: &[(&str, &str)], _body: &[u8], _timeout: Duration) -> Option<u32> {
         self.calls.set(self.calls.get() + 1);
         Some(self.calls.get())
     }

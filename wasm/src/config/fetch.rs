@@ -38,6 +38,9 @@ pub(crate) struct Fetch {
     /// The name under which it is laid out for all workers.
     #[serde(default)]
     pub(crate) share: Option<String>,
+    /// Whether the server is told how often each key is used, under the same verifier's name.
+    #[serde(default)]
+    pub(crate) usage: bool,
     /// What goes into `authorization`, once [`Self::check`] has read it.
     #[serde(skip)]
     pub(crate) authorization: Option<Zeroizing<String>>,
@@ -92,6 +95,9 @@ impl Fetch {
         }
         if self.verifier.as_ref().is_some_and(|name| !is_name(name)) {
             return refuse("verifier", "is a name of 1 to 100 visible ASCII characters");
+        }
+        if self.usage && self.verifier.is_none() {
+            return refuse("usage", "is reported under a name; set `verifier`");
         }
         if self.share.as_ref().is_some_and(|name| !is_name(name)) {
             return refuse("share", "is a name of 1 to 100 visible ASCII characters");

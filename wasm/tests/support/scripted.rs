@@ -30,6 +30,8 @@ pub(crate) struct Scripted {
     pub(crate) tick: Cell<Duration>,
     /// The number of a call is its place here.
     pub(crate) calls: RefCell<Vec<Fields>>,
+    /// What was sent with each call.
+    pub(crate) bodies: RefCell<Vec<String>>,
     pub(crate) no_cluster: Cell<bool>,
     pub(crate) answer_body: RefCell<Vec<u8>>,
     /// What all workers of a process share.
@@ -157,9 +159,10 @@ impl Host for Scripted {
         self.tick.set(period);
     }
 
-    fn call(&self, _cluster: &str, headers: &[(&str, &str)], _timeout: Duration) -> Option<u32> {
+    fn call(&self, _cluster: &str, headers: &[(&str, &str)], body: &[u8], _timeout: Duration) -> Option<u32> {
         let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let mut calls = self.calls.borrow_mut();
+        self.bodies.borrow_mut().push(String::from_utf8(body.into()).expect("text"));
         calls.push(headers);
         let number = u32::try_from(calls.len() - 1).expect("few calls");
         Some(number).filter(|_| !self.no_cluster.get())
