@@ -9,7 +9,7 @@ use gracekey_tower::Caller;
 
 use crate::error::ApiError;
 
-/// An operator, by the key that was presented.
+/// An operator, by the key that was presented. [`Authority`](crate::authority::Authority) asks for it, and nobody else.
 pub(crate) fn admin(caller: &Caller) -> Result<Actor, ApiError> {
     named(&format!("admin:{}", caller.key_id()))
 }

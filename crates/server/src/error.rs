@@ -1,5 +1,6 @@
 //! What a caller reads when something was not done.
 
+mod refused;
 mod store;
 
 use std::borrow::Cow;
@@ -11,6 +12,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub(crate) use refused::Refused;
 
 /// An answer that is no success. Whoever makes one sees to it that it repeats nothing that may be a key.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! One task follows the store ([`follow`]) and keeps the server's own keyring. Another renders one [`Edition`] per epoch,
 //! however many poll. A poller waits for no timer but its own and costs nothing while nothing changes.
 
+mod again;
 mod edition;
 mod error;
 mod follow;
@@ -24,6 +25,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::config::Config;
+pub(crate) use again::decide_again;
 use edition::Edition;
 pub(crate) use error::FeedError;
 use follow::Follower;

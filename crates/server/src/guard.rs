@@ -5,12 +5,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use gracekey_core::{ClientId, Document, NameError, Policy, PolicyError, Scope};
+use gracekey_store::opens_server;
 use gracekey_tower::{GracekeyLayer, LiveKeyring, Throttle};
 
 use crate::config::Config;
 
-/// What the scopes of the server's own clients begin with.
-pub(crate) const NAMESPACE: &str = "gracekey:";
 /// Everything below.
 pub(crate) const ADMIN: &str = "gracekey:admin";
 const READ: &str = "gracekey:read";
@@ -55,7 +54,7 @@ pub(crate) fn imply_scopes(document: &mut Document) {
 /// Whether a client is one of the server's own: all its scopes, and at least one, are of the namespace `gracekey:`. Its
 /// keys open this server and nothing else, and so the feed leaves them out.
 fn is_own(scopes: &[Scope]) -> bool {
-    !scopes.is_empty() && scopes.iter().all(|scope| scope.as_str().starts_with(NAMESPACE))
+    !scopes.is_empty() && scopes.iter().all(|scope| opens_server([scope]))
 }
 
 /// What verifiers get of a keyring: all but the server's own clients, the operators and pollers whose scopes all begin with

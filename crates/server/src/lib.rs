@@ -4,6 +4,7 @@ mod actor;
 mod admin;
 mod answer;
 mod app;
+mod authority;
 mod config;
 mod described;
 mod error;

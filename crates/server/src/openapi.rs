@@ -52,7 +52,11 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 fn complete(operation: &mut Operation, named: bool) {
     refusal(operation, "400", "The request is not in order, or carries two different keys.");
     refusal(operation, "401", "There is no key, or it is no good; the description says what its holder may know.");
-    refusal(operation, "403", "The key's client lacks a scope.");
+    refusal(
+        operation,
+        "403",
+        "The key's client lacks a scope. Whatever touches a client with a scope of `gracekey:`, or grants one, needs `gracekey:admin`.",
+    );
     refusal(operation, "429", "Too many wrong keys from this address; `Retry-After` says when to come back.");
     refusal(operation, "503", "The store or the keyring is out of reach. Ask again after `Retry-After`.");
     if named {

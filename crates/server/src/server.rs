@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::authority::Admins;
 use crate::config::{Config, Limits};
 use crate::feed::Feed;
 use crate::{guard, router, upkeep};
@@ -49,6 +50,7 @@ impl Server {
         let address = listener.local_addr().map_err(cannot(config.listen))?;
         let limits = config.limits;
         let app = App::new(config, live, feed.clone(), layer);
+        note_admins(&app);
         let upkeep = tokio::spawn(upkeep::run(app.clone()));
         let app = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
@@ -93,6 +95,15 @@ impl Server {
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Says so when nobody may change anything over HTTP.
+fn note_admins(app: &App) {
+    if app.config.clock.now().is_some_and(|now| Admins::at(app, now).are_none()) {
+        tracing::warn!(
+            "no client with the scope gracekey:admin has a live key: nobody may administer this server over HTTP; on the store itself: gracekey issue --client ops --scope gracekey:admin"
+        );
     }
 }
 

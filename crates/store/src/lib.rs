@@ -13,6 +13,7 @@ mod issue;
 mod keys;
 mod migrate;
 mod mint;
+mod own;
 mod page;
 mod pepper;
 mod prune;
@@ -32,6 +33,7 @@ pub use import::{Fate, Import, ImportError, ImportLine, ImportReport, Progress, 
 pub use issue::Issue;
 pub use keys::{Cursor, CursorError, KeyFilter, KeyRow, KeyState};
 pub use mint::{MintFailed, mint};
+pub use own::opens_server;
 pub use page::Limit;
 pub use rotate::{Rotate, RotateFrom};
 pub use usage::{Reporter, Usage, UsedKey};

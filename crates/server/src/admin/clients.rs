@@ -1,17 +1,16 @@
 use axum::extract::State;
 use gracekey_core::{Client, ClientId, LifecycleError, Scope, Timestamp};
 use gracekey_store::{ClientChange, ClientRow, NewClient};
-use gracekey_tower::Caller;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actor;
 use crate::answer::Answer;
 use crate::app::App;
+use crate::authority::{Admins, Authority};
 use crate::described::{ClientIdText, ScopeToken};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::{ApiError, ErrorBody, Refused};
 use crate::input::{self, ClientPath, Json, Parameters};
 
 /// A client to take in.
@@ -124,14 +123,15 @@ async fn list(State(app): State<App>, Parameters(which): Parameters<Which>) -> R
 ))]
 async fn add(
     State(app): State<App>,
-    caller: Caller,
+    authority: Authority,
     Json(wanted): Json<Wanted>,
-) -> Result<Answer<ChangedClient>, ApiError> {
+) -> Result<Answer<ChangedClient>, Refused> {
     let Wanted { client_id, name, scopes, disabled } = wanted;
     let name = name.unwrap_or_else(|| client_id.to_string());
     no_key("name", &name)?;
+    let by = authority.over(&app, &client_id, &scopes).await?;
     let new = NewClient { client: Client { client_id: client_id.clone(), disabled, scopes }, name };
-    let done = app.store.add_client(&new, &actor::admin(&caller)?, app.now()?).await?;
+    let done = app.store.add_client(&new, &by, app.now()?).await?;
     app.feed.changed(done.epoch).await;
     let client = known(&app, client_id).await?;
     Ok(Answer::created(ChangedClient { client, epoch: done.epoch, changed: done.changed }))
@@ -148,15 +148,21 @@ async fn one(State(app): State<App>, ClientPath(client_id): ClientPath) -> Resul
 /// Denies all keys of a client or lets them in again, and says anew what they may do: both at once, or one.
 #[utoipa::path(patch, path = "/v2/clients/{client_id}", tag = "clients",
     params(("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$")),
-    request_body = Update, responses((status = 200, description = "The client as it is now.", body = ChangedClient)))]
+    request_body = Update, responses(
+    (status = 200, description = "The client as it is now.", body = ChangedClient),
+    (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),
+))]
 async fn update(
     State(app): State<App>,
-    caller: Caller,
+    authority: Authority,
     ClientPath(client_id): ClientPath,
     Json(update): Json<Update>,
-) -> Result<Answer<ChangedClient>, ApiError> {
+) -> Result<Answer<ChangedClient>, Refused> {
     let change = ClientChange { disabled: update.disabled, scopes: update.scopes };
-    let done = app.store.change_client(&client_id, &change, &actor::admin(&caller)?, app.now()?).await?;
+    let by = authority.over(&app, &client_id, change.scopes.as_deref().unwrap_or_default()).await?;
+    let now = app.now()?;
+    Admins::at(&app, now).survive_change(client_id.as_str(), &change)?;
+    let done = app.store.change_client(&client_id, &change, &by, now).await?;
     app.feed.changed(done.epoch).await;
     let client = known(&app, client_id).await?;
     Ok(Answer::ok(ChangedClient { client, epoch: done.epoch, changed: done.changed }))

@@ -2,17 +2,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use gracekey_core::{ClientId, CredentialName, KeyId, Revoke};
 use gracekey_store::Done;
-use gracekey_tower::Caller;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::dry_run::{DryRun, dry_run};
-use crate::actor;
 use crate::answer::Answer;
 use crate::app::App;
-use crate::error::ApiError;
+use crate::authority::{Admins, Authority};
+use crate::error::{ErrorBody, Refused};
 use crate::input::{ClientPath, CredentialPath, KeyPath, NoBody, Parameters};
 
 /// Whether it is only asked what would be.
@@ -49,7 +48,7 @@ enum EndedOrDryRun {
 
 /// What is to end.
 #[derive(Clone, Debug)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     Revoke(Revoke),
     /// The rotation windows of a credential.
     Window(ClientId, CredentialName),
@@ -66,15 +65,18 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Ends a key at once, window or not.
 #[utoipa::path(post, path = "/v2/keys/{key_id}/revoke", tag = "ends",
     params(("key_id" = String, Path, min_length = 8, max_length = 8, pattern = "^[0-9A-Za-z]{8}$"), How),
-    responses((status = 200, description = "It has ended, now or before.", body = EndedOrDryRun)))]
+    responses(
+        (status = 200, description = "It has ended, now or before.", body = EndedOrDryRun),
+        (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),
+    ))]
 async fn revoke_key(
     State(app): State<App>,
-    caller: Caller,
+    authority: Authority,
     KeyPath(key_id): KeyPath,
     Parameters(how): Parameters<How>,
     NoBody: NoBody,
-) -> Result<Response, ApiError> {
-    end(&app, &caller, Ending::Revoke(Revoke::Key(key_id)), how).await
+) -> Result<Response, Refused> {
+    end(&app, &authority, Ending::Revoke(Revoke::Key(key_id)), how).await
 }
 
 /// Ends all keys of a credential at once.
@@ -84,29 +86,35 @@ async fn revoke_key(
         ("credential" = String, Path, max_length = 64, pattern = "^[0-9A-Za-z][0-9A-Za-z._-]*$"),
         How,
     ),
-    responses((status = 200, description = "They have ended, now or before.", body = EndedOrDryRun)))]
+    responses(
+        (status = 200, description = "They have ended, now or before.", body = EndedOrDryRun),
+        (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),
+    ))]
 async fn revoke_credential(
     State(app): State<App>,
-    caller: Caller,
+    authority: Authority,
     CredentialPath(client_id, credential): CredentialPath,
     Parameters(how): Parameters<How>,
     NoBody: NoBody,
-) -> Result<Response, ApiError> {
-    end(&app, &caller, Ending::Revoke(Revoke::Credential(client_id, credential)), how).await
+) -> Result<Response, Refused> {
+    end(&app, &authority, Ending::Revoke(Revoke::Credential(client_id, credential)), how).await
 }
 
 /// Ends all keys of a client at once.
 #[utoipa::path(post, path = "/v2/clients/{client_id}/revoke", tag = "ends",
     params(("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$"), How),
-    responses((status = 200, description = "They have ended, now or before.", body = EndedOrDryRun)))]
+    responses(
+        (status = 200, description = "They have ended, now or before.", body = EndedOrDryRun),
+        (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),
+    ))]
 async fn revoke_client(
     State(app): State<App>,
-    caller: Caller,
+    authority: Authority,
     ClientPath(client_id): ClientPath,
     Parameters(how): Parameters<How>,
     NoBody: NoBody,
-) -> Result<Response, ApiError> {
-    end(&app, &caller, Ending::Revoke(Revoke::Client(client_id)), how).await
+) -> Result<Response, Refused> {
+    end(&app, &authority, Ending::Revoke(Revoke::Client(client_id)), how).await
 }
 
 /// Closes the rotation windows of a credential at once: its superseded keys retire now, and whoever still sends one reads
@@ -117,23 +125,32 @@ async fn revoke_client(
         ("credential" = String, Path, max_length = 64, pattern = "^[0-9A-Za-z][0-9A-Za-z._-]*$"),
         How,
     ),
-    responses((status = 200, description = "No window is open any more.", body = EndedOrDryRun)))]
+    responses(
+        (status = 200, description = "No window is open any more.", body = EndedOrDryRun),
+        (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),
+    ))]
 async fn close_window(
     State(app): State<App>,
-    caller: Caller,
+    authority: Authority,
     CredentialPath(client_id, credential): CredentialPath,
     Parameters(how): Parameters<How>,
     NoBody: NoBody,
-) -> Result<Response, ApiError> {
-    end(&app, &caller, Ending::Window(client_id, credential), how).await
+) -> Result<Response, Refused> {
+    end(&app, &authority, Ending::Window(client_id, credential), how).await
 }
 
-async fn end(app: &App, caller: &Caller, ending: Ending, how: How) -> Result<Response, ApiError> {
+async fn end(app: &App, authority: &Authority, ending: Ending, how: How) -> Result<Response, Refused> {
     let now = app.now()?;
+    let by = match &ending {
+        Ending::Revoke(Revoke::Key(key_id)) => authority.over_key(app, *key_id).await?,
+        Ending::Revoke(Revoke::Client(client_id) | Revoke::Credential(client_id, _)) | Ending::Window(client_id, _) => {
+            authority.over(app, client_id, &[]).await?
+        }
+    };
     if how.dry_run {
         return Ok(Answer::ok(dry_run(app, &ending, now).await?).into_response());
     }
-    let by = actor::admin(caller)?;
+    Admins::at(app, now).survive_end(&ending)?;
     let Done { epoch, changed, value: ended } = match &ending {
         Ending::Revoke(what) => app.store.revoke(what, &by, now).await?,
         Ending::Window(client_id, credential) => app.store.close_window(client_id, credential, &by, now).await?,

@@ -1,16 +1,15 @@
 use axum::extract::State;
 use gracekey_core::{KeyId, Timestamp};
-use gracekey_tower::Caller;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actor;
 use crate::answer::Answer;
 use crate::app::App;
+use crate::authority::Authority;
 use crate::described::Moment;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::{ErrorBody, Refused};
 use crate::input::{Json, KeyPath};
 
 /// When a key is to end.
@@ -53,11 +52,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 ))]
 async fn expire(
     State(app): State<App>,
-    caller: Caller,
+    authority: Authority,
     KeyPath(key_id): KeyPath,
     Json(Wish { at }): Json<Wish>,
-) -> Result<Answer<ExpiringKey>, ApiError> {
-    let done = app.store.expire(key_id, at, &actor::admin(&caller)?, app.now()?).await?;
+) -> Result<Answer<ExpiringKey>, Refused> {
+    let by = authority.over_key(&app, key_id).await?;
+    let done = app.store.expire(key_id, at, &by, app.now()?).await?;
     app.feed.changed(done.epoch).await;
     Ok(Answer::ok(ExpiringKey {
         key_id,

@@ -2,16 +2,15 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use gracekey_core::KeyId;
 use gracekey_store::{Fate, Import, ImportError, ImportLine, ImportReport, StoreError};
-use gracekey_tower::Caller;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actor;
 use crate::answer::Answer;
 use crate::app::App;
-use crate::error::{ApiError, ErrorBody};
+use crate::authority::Authority;
+use crate::error::{ApiError, ErrorBody, Refused};
 use crate::input;
 
 /// What became of an import, row by row.
@@ -84,13 +83,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     (status = 200, description = "All of them are there, now or before.", body = Imported),
     (status = 400, description = "Some are not in order, and nothing was imported.", body = ImportRefused),
 ))]
-async fn import(State(app): State<App>, caller: Caller, request: Request) -> Result<Response, ApiError> {
-    let (by, now) = (actor::admin(&caller)?, app.now()?);
+async fn import(State(app): State<App>, authority: Authority, request: Request) -> Result<Response, Refused> {
+    let now = app.now()?;
     let media = input::media_type(request.headers()).unwrap_or_default().to_ascii_lowercase();
     let is_csv = match media.as_str() {
         "text/csv" => true,
         "application/json" => false,
-        _ => return Err(input::unsupported("send keys with Content-Type: text/csv or application/json")),
+        _ => return Err(input::unsupported("send keys with Content-Type: text/csv or application/json").into()),
     };
     let text = input::read_bulk(request, &app).await?;
     let peppers = app.peppers.clone();
@@ -103,13 +102,14 @@ async fn import(State(app): State<App>, caller: Caller, request: Request) -> Res
         Import::api_keys(text, &peppers).map_err(ApiError::from)
     });
     let import = read.await.map_err(|_| ApiError::unavailable("the server is ending; ask again"))??;
+    let (import, by) = authority.over_import(import)?;
     match app.store.import(import, &by, now, |_| {}).await {
         Ok(done) => {
             app.feed.changed(done.epoch).await;
             Ok(Answer::ok(Imported::new(done.epoch, done.changed, done.value)).into_response())
         }
         Err(StoreError::Import(ImportError::Rows(report))) => Ok(refused(report)),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(authority.refused(error)),
     }
 }
 

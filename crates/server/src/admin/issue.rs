@@ -1,17 +1,16 @@
 use axum::extract::State;
 use gracekey_core::{ApiKey, Generation, KeyId, Prefix, Seconds, Timestamp};
 use gracekey_store::{Done, Issue};
-use gracekey_tower::Caller;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actor;
 use crate::answer::{Answer, Secret};
 use crate::app::App;
+use crate::authority::Authority;
 use crate::described::{KeyPrefix, Moment, Span};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::{ApiError, ErrorBody, Refused};
 use crate::input::{CredentialPath, OptionalJson};
 use crate::rotation::was_lost;
 
@@ -71,16 +70,17 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 ))]
 async fn issue(
     State(app): State<App>,
-    caller: Caller,
+    authority: Authority,
     CredentialPath(client_id, credential): CredentialPath,
     OptionalJson(wish): OptionalJson<Wish>,
-) -> Result<Answer<IssuedKey>, ApiError> {
+) -> Result<Answer<IssuedKey>, Refused> {
+    let by = authority.over(&app, &client_id, &[]).await?;
     let now = app.now()?;
     let expires_at = wish.expires_at(now);
     let prefix = prefix(wish.prefix.as_deref())?;
     let prefix = prefix.as_ref().unwrap_or(&app.config.prefix);
     let (key, minted) = gracekey_store::mint(prefix, app.peppers.current())?;
-    let (order, by) = (Issue { client_id, credential, key: minted, expires_at }, actor::admin(&caller)?);
+    let order = Issue { client_id, credential, key: minted, expires_at };
     let mut done = app.store.issue(&order, &by, now).await;
     if was_lost(&done) {
         done = app.store.issue(&order, &by, now).await;

@@ -1,18 +1,17 @@
 use axum::extract::State;
 use gracekey_core::Grace;
 use gracekey_store::RotateFrom;
-use gracekey_tower::Caller;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::issue::prefix;
-use crate::actor;
 use crate::answer::Answer;
 use crate::app::App;
+use crate::authority::Authority;
 use crate::described::{GraceSpan, KeyPrefix};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::{ErrorBody, Refused};
 use crate::input::{CredentialPath, OptionalJson};
 use crate::rotation::{Order, RotatedKey, rotate};
 
@@ -48,15 +47,16 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 ))]
 async fn rotate_credential(
     State(app): State<App>,
-    caller: Caller,
+    authority: Authority,
     CredentialPath(client_id, credential): CredentialPath,
     OptionalJson(wish): OptionalJson<Wish>,
-) -> Result<Answer<RotatedKey>, ApiError> {
+) -> Result<Answer<RotatedKey>, Refused> {
+    let by = authority.over(&app, &client_id, &[]).await?;
     let Wish { grace, lost, prefix: text } = wish;
     let from = match lost {
         false => RotateFrom::Current(client_id, credential),
         true => RotateFrom::Lost(client_id, credential),
     };
-    let order = Order { from, grace, prefix: prefix(text.as_deref())?, by: actor::admin(&caller)? };
-    rotate(&app, order).await.map(Answer::ok)
+    let order = Order { from, grace, prefix: prefix(text.as_deref())?, by };
+    Ok(rotate(&app, order).await.map(Answer::ok)?)
 }

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use metrics::Gauge;
 use serde::Deserialize;
 
+use super::again::Waited;
 use super::edition::Edition;
 use super::{Board, Feed, Shared};
 use crate::app::App;
@@ -37,6 +38,9 @@ struct Poll {
     gzip: bool,
     name: Option<String>,
 }
+
+/// Where the feed is polled.
+pub(super) const PATH: &str = "/v2/keyring";
 
 /// The longest name of a verifier.
 const NAME: usize = 128;
@@ -73,7 +77,11 @@ pub(super) async fn keyring(
     let _timely = tokio::time::timeout(poll.wait, news).await.is_ok();
     shared.catch_up().await;
     shared.saw(&poll);
-    shared.answer(&poll).await
+    let mut answer = shared.answer(&poll).await?;
+    if !poll.wait.is_zero() {
+        answer.extensions_mut().insert(Waited);
+    }
+    Ok(answer)
 }
 
 impl Shared {

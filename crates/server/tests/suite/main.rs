@@ -10,6 +10,7 @@
 
 mod support;
 
+mod authority;
 mod bad_input;
 mod dry_run;
 mod elsewhere;

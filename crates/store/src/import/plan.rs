@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use gracekey_core::{Client, ClientId, Credential, CredentialName, Generation, KeyId, Minted, Scope, Timestamp};
 
-use super::report::{Fate, ImportLine, ImportReport};
+use super::Import;
+use super::report::{Fate, ImportError, ImportLine, ImportReport};
 use super::source::{Entry, Row};
+use crate::own::opens_server;
 
 /// What the store holds.
 pub(super) struct Known {
@@ -34,6 +36,9 @@ struct Brought {
     next: HashMap<ClientId, u32>,
 }
 
+const WEAK: &str =
+    "a key of fewer than 24 characters may be guessed, and this client opens the server itself; issue it a key";
+
 // === impl Known ===
 
 impl Known {
@@ -53,10 +58,15 @@ impl Known {
         known
     }
 
-    pub(super) fn plan(&self, rows: Vec<Row>, now: Timestamp) -> Plan {
+    pub(super) fn plan(&self, import: Import, now: Timestamp) -> Result<Plan, ImportError> {
+        let Import { rows, reserves_own } = import;
+        if reserves_own && rows.iter().filter_map(|row| row.entry.as_ref().ok()).any(|entry| self.is_own(entry)) {
+            return Err(ImportError::Reserved);
+        }
         let mut brought = Brought::default();
         let mut generations = Vec::with_capacity(rows.len());
         let mut lines = Vec::with_capacity(rows.len());
+        let mut weak = Vec::new();
         for Row { at, entry } in rows {
             let mut line =
                 ImportLine { row: at, client_id: None, credential: None, key_id: None, fate: Fate::Imported };
@@ -67,6 +77,9 @@ impl Known {
                     (line.key_id, line.credential) = (Some(key_id), Some(credential));
                     return Ok(Fate::AlreadyThere);
                 }
+                if entry.is_weak {
+                    weak.push((lines.len(), entry.client_id.clone()));
+                }
                 let generation = self.take(at, entry, &mut brought, now)?;
                 (line.key_id, line.credential) = (Some(generation.key_id), Some(generation.credential.clone()));
                 generations.push(generation);
@@ -75,7 +88,25 @@ impl Known {
             line.fate = fate.unwrap_or_else(Fate::Refused);
             lines.push(line);
         }
-        Plan { report: ImportReport { lines }, clients: brought.into_clients(), generations }
+        // Which scopes a client has may stand in a later row only.
+        for (at, client_id) in weak {
+            if self.scopes(&client_id, &brought).is_some_and(opens_server)
+                && let Some(line) = lines.get_mut(at)
+            {
+                line.fate = Fate::Refused(WEAK.into());
+            }
+        }
+        Ok(Plan { report: ImportReport { lines }, clients: brought.into_clients(), generations })
+    }
+
+    /// Whether it is of a client that opens the server itself, there already or not.
+    fn is_own(&self, entry: &Entry) -> bool {
+        let known = self.clients.get(&entry.client_id).into_iter().flatten();
+        opens_server(known.chain(entry.scopes.iter().flatten()))
+    }
+
+    fn scopes<'a>(&'a self, client_id: &ClientId, brought: &'a Brought) -> Option<&'a Vec<Scope>> {
+        self.clients.get(client_id).or_else(|| brought.clients.get(client_id)?.as_ref())
     }
 
     fn already_there(&self, entry: &Entry) -> Result<Option<(KeyId, CredentialName)>, String> {

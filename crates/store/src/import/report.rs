@@ -58,6 +58,8 @@ pub enum ImportError {
     },
     /// Some rows are not in order.
     Rows(ImportReport),
+    /// A client of it opens the server itself, and [`Import::reserving_own`](super::Import::reserving_own) leaves those alone.
+    Reserved,
     /// The counter of epochs is at its end.
     Exhausted(LifecycleError),
 }
@@ -114,6 +116,9 @@ impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiKeys(error) => error.fmt(f),
+            Self::Reserved => {
+                f.write_str("it has keys of clients with scopes of `gracekey:`, which open the server itself")
+            }
             Self::Exhausted(error) => error.fmt(f),
             Self::Csv { line, what } => write!(f, "line {line}: {what}"),
             Self::Table { what } => {

@@ -19,6 +19,8 @@ pub(super) struct Entry {
     pub(super) digests: Vec<Digest>,
     /// The key id inside the key, which a foreign one has not.
     pub(super) key_id: Option<KeyId>,
+    /// Whether it is a foreign one that is short enough to be guessed.
+    pub(super) is_weak: bool,
     pub(super) client_id: ClientId,
     pub(super) credential: Option<CredentialName>,
     pub(super) scopes: Option<Vec<Scope>>,
@@ -31,6 +33,9 @@ pub(super) struct Fields<'t> {
     pub(super) credential: &'t str,
     pub(super) scopes: &'t str,
 }
+
+/// A foreign key of fewer characters may be guessed.
+const SAFE: usize = 24;
 
 /// Which field of a record is which.
 struct Header {
@@ -65,6 +70,7 @@ fn entry(fields: &Fields<'_>, peppers: &Peppers) -> Result<Entry, String> {
         Shape::Foreign => None,
         _ => return Err("the key's checksum does not fit; it was mistyped or cut".into()),
     };
+    let is_weak = key_id.is_none() && key.as_bytes().len() < SAFE;
     let client_id = fields.client_id.parse().map_err(|error| format!("client_id: {error}"))?;
     let credential = match fields.credential {
         "" => None,
@@ -78,7 +84,7 @@ fn entry(fields: &Fields<'_>, peppers: &Peppers) -> Result<Entry, String> {
         }
     };
     let digests = peppers.iter().map(|pepper| pepper.digest(key.as_bytes())).collect();
-    Ok(Entry { digests, key_id, client_id, credential, scopes })
+    Ok(Entry { digests, key_id, is_weak, client_id, credential, scopes })
 }
 
 pub(super) fn csv(file: impl Read, peppers: &Peppers) -> Result<Vec<Row>, ImportError> {

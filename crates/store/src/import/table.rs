@@ -47,7 +47,7 @@ impl Store {
             };
             Ok(Row::parse(at, &fields, peppers))
         });
-        Ok(Import { rows: rows.await.map_err(in_table)? })
+        Ok(Import { rows: rows.await.map_err(in_table)?, reserves_own: false })
     }
 }
 

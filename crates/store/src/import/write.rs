@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Progress;
 use super::plan::{Known, Plan};
-use crate::change::Change;
+use crate::change::{About, Change};
 use crate::connect::Engine;
 use crate::database::Statement;
 use crate::error::StoreError;
@@ -37,12 +37,20 @@ impl Change<'_> {
         let (epoch, engine) = (self.advance().await?, self.transaction.engine());
         for clients in plan.clients.chunks(BATCH) {
             self.transaction.execute(insert_clients(engine, clients, now)).await?;
+            let detail = |client: &Client| {
+                json!({"scopes": rows::scopes_text(&client.scopes), "disabled": client.disabled}).to_string()
+            };
+            let lines = clients.iter().map(|client| (About::client(&client.client_id), detail(client)));
+            let entries = self.audit_entries("client.add", lines, epoch);
+            self.transaction.execute(entries).await?;
         }
         let mut done = 0;
         for generations in plan.generations.chunks(BATCH) {
             self.transaction.execute(insert_credentials(engine, generations, now)).await?;
             self.transaction.execute(insert_generations(engine, generations, now)).await?;
-            let entries = self.audit_entries(generations, epoch);
+            let detail = |generation: &Generation| json!({"generation": generation.generation}).to_string();
+            let lines = generations.iter().map(|generation| (About::generation(generation), detail(generation)));
+            let entries = self.audit_entries("key.import", lines, epoch);
             self.transaction.execute(entries).await?;
             done += generations.len();
             progress(Progress { done, total });
@@ -50,21 +58,19 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn audit_entries(&self, generations: &[Generation], epoch: u64) -> Statement {
-        let places = Statement::places(self.transaction.engine(), generations.len(), 8);
+    fn audit_entries<'a>(
+        &self,
+        action: &str,
+        lines: impl ExactSizeIterator<Item = (About<'a>, String)>,
+        epoch: u64,
+    ) -> Statement {
+        let places = Statement::places(self.transaction.engine(), lines.len(), 8);
         let statement = Statement::composed(format!(
             "INSERT INTO gracekey_audit (at, epoch, actor, action, client_id, credential, key_id, detail) VALUES {places}"
         ));
-        generations.iter().fold(statement, |statement, generation| {
-            statement
-                .bind(self.now())
-                .bind(epoch)
-                .bind(self.by().as_str())
-                .bind("key.import")
-                .bind(&generation.client_id)
-                .bind(&generation.credential)
-                .bind(generation.key_id)
-                .bind(json!({"generation": generation.generation}).to_string())
+        lines.fold(statement, |statement, (About { client_id, credential, key_id }, detail)| {
+            let statement = statement.bind(self.now()).bind(epoch).bind(self.by().as_str()).bind(action);
+            statement.bind(client_id).bind(credential).bind(key_id).bind(detail)
         })
     }
 }
