@@ -51,7 +51,7 @@ fn every_slip_is_named() {
         (inline("{}", ""), "configuration: keyring.inline: the keyring document: missing field"),
         (inline(&ring.replace("acme\"", "acmf\""), ""), "configuration: keyring.inline: seal: does not fit"),
         (inline("\"not json\"", ""), "configuration: keyring.inline: the keyring document is not JSON"),
-        (inline(&ring, "").replace("\"inline\"", "\"inlin\""), "configuration: keyring: unknown variant `inlin`"),
+        (inline(&ring, "").replace("\"inline\"", "\"inlined\""), "configuration: keyring: unknown variant `inlined`"),
         (r#"{"keyring":{}}"#.into(), "configuration: keyring: "),
         (inline(&ring, "").replace("\"inline\":", "\"shared\":\"k\",\"inline\":"), "configuration: keyring"),
         (r#"{"keyring":{"shared":""}}"#.into(), "configuration: keyring.shared: is the name"),

@@ -38,6 +38,13 @@ impl RequireScopes {
     pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self { scopes: scopes.into_iter().collect() }
     }
+
+    /// The denial of a request that the Layer let pass and whose caller lacks one of the scopes: for a handler that learns
+    /// only on its way what is needed.
+    #[must_use]
+    pub fn refusal(&self, head: &http::request::Parts) -> Option<http::Response<Bytes>> {
+        refusal(head, &self.scopes)
+    }
 }
 
 impl FromStr for RequireScopes {
