@@ -20,6 +20,8 @@ pub enum StoreError {
     Refused(LifecycleError),
     /// The caller's: somebody else changed the same credential at the same moment. Nothing was changed.
     Conflict(Conflict),
+    /// The caller's: its holder rotates the credential too often. Nothing was changed.
+    TooManyRotations(TooManyRotations),
     /// The caller's: keys to import are not in order. Nothing was changed.
     Import(ImportError),
     /// The world's: the database is away, busy, full or damaged. Never a reason to deny a key.
@@ -53,6 +55,17 @@ pub struct Conflict {
     pub credential: CredentialName,
     /// The generation that the other change made.
     pub newest: KeyId,
+}
+
+/// A credential was rotated as often as [`Store::rotate_within`](crate::Store::rotate_within) lets its holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooManyRotations {
+    /// Whose credential.
+    pub client_id: ClientId,
+    /// Which.
+    pub credential: CredentialName,
+    /// How many seconds from now on its holder may rotate it again.
+    pub wait: u64,
 }
 
 /// The database did not do its part.
@@ -100,7 +113,7 @@ impl StoreError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Config(_) => Kind::Operator,
-            Self::Refused(_) | Self::Conflict(_) | Self::Import(_) => Kind::Caller,
+            Self::Refused(_) | Self::Conflict(_) | Self::TooManyRotations(_) | Self::Import(_) => Kind::Caller,
             Self::Unavailable(_) => Kind::World,
         }
     }
@@ -116,6 +129,7 @@ impl fmt::Display for StoreError {
             Self::Config(error) => error.fmt(f),
             Self::Refused(error) => error.fmt(f),
             Self::Conflict(error) => error.fmt(f),
+            Self::TooManyRotations(error) => error.fmt(f),
             Self::Import(error) => error.fmt(f),
             Self::Unavailable(error) => error.fmt(f),
         }
@@ -162,6 +176,16 @@ impl fmt::Display for Conflict {
     }
 }
 
+impl fmt::Display for TooManyRotations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { client_id, credential, wait } = self;
+        write!(
+            f,
+            "credential `{credential}` of client {client_id} was rotated too often; rotate it in {wait} seconds, or ask an operator to"
+        )
+    }
+}
+
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.trouble {
@@ -183,4 +207,5 @@ impl fmt::Display for Unavailable {
 
 impl std::error::Error for ConfigError {}
 impl std::error::Error for Conflict {}
+impl std::error::Error for TooManyRotations {}
 impl std::error::Error for Unavailable {}

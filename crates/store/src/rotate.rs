@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use gracekey_core::{
-    ClientId, Credential, CredentialName, Generation, Grace, KeyId, LifecycleError, Minted, Rotation, Timestamp,
+    ClientId, Credential, CredentialName, Generation, Grace, KeyId, LifecycleError, Minted, Rotation, Seconds, Timestamp,
 };
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::actor::Actor;
 use crate::change::{About, Change, Done};
 use crate::connect::Store;
 use crate::database::Statement;
-use crate::error::{Conflict, StoreError, damaged};
+use crate::error::{Conflict, StoreError, TooManyRotations, damaged};
 use crate::{rows, usage};
 
 /// A rotation.
@@ -35,6 +35,15 @@ pub enum RotateFrom {
     Lost(ClientId, CredentialName),
 }
 
+/// So many rotations of a credential in any such time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtMost {
+    /// How many; 0 is no limit.
+    pub rotations: u32,
+    /// In how long a time.
+    pub within: Seconds,
+}
+
 /// Clocks of several servers differ by less than this many seconds.
 const SKEW: u64 = 60;
 
@@ -56,9 +65,25 @@ impl Store {
     /// As [`Credential::rotate`]; [`LifecycleError::UnknownCredential`] and [`LifecycleError::Taken`];
     /// [`StoreError::Conflict`]; and what [`StoreError`] says of databases.
     pub async fn rotate(&self, rotate: &Rotate, by: &Actor, now: Timestamp) -> Result<Done<Rotation>, StoreError> {
+        self.rotate_within(&[], rotate, by, now).await
+    }
+
+    /// The same, but a holder's own rotation, [`RotateFrom::Held`], is refused once its credential was rotated as often as
+    /// one of these limits lets it, by whomever. An operator's is not.
+    ///
+    /// # Errors
+    /// As [`Store::rotate`], and [`StoreError::TooManyRotations`].
+    pub async fn rotate_within(
+        &self,
+        limits: &[AtMost],
+        rotate: &Rotate,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<Done<Rotation>, StoreError> {
         let Rotate { from, key, grace } = rotate;
         let before = self.before(from).await?;
-        let Before { client_id, credential, newest } = &before;
+        let before = &before;
+        let Before { client_id, credential, newest } = before;
         let mut change = self.change(by, now).await?;
         let now = change.seen();
         let known = change.generations(client_id, credential).await?;
@@ -83,8 +108,13 @@ impl Store {
         {
             return Err(conflict(last));
         }
+        if matches!(from, RotateFrom::Held(_)) {
+            change.check_limits(limits, before, now).await?;
+        }
         change.write_rotation(&rotation, *grace, now).await?;
-        if let RotateFrom::Held(key_id) = from {
+        if let RotateFrom::Held(key_id) = from
+            && !used.contains(key_id)
+        {
             for statement in usage::holder_used(change.transaction.engine(), *key_id, now) {
                 change.transaction.execute(statement).await?;
             }
@@ -150,6 +180,31 @@ impl Change<'_> {
         );
         let read = |row: &crate::database::Row<'_>| rows::parsed(row.text(0)?, "key_id");
         Ok(self.transaction.rows(statement.bind(client_id).bind(credential), read).await?.into_iter().collect())
+    }
+
+    /// Whether the holder of a credential may rotate it now. Pruning keeps what is looked at here.
+    async fn check_limits(&mut self, limits: &[AtMost], of: &Before, now: Timestamp) -> Result<(), StoreError> {
+        let since = |limit: &AtMost| now.saturating_add(-i64::from(limit.within.0));
+        let Some(oldest) = limits.iter().map(since).min() else { return Ok(()) };
+        let Before { client_id, credential, .. } = of;
+        let statement = Statement::new(
+            "SELECT created_at FROM gracekey_generations WHERE client_id = $1 AND credential = $2 \
+             AND rotated_from IS NOT NULL AND created_at > $3 ORDER BY created_at DESC",
+        );
+        let statement = statement.bind(client_id).bind(credential).bind(oldest);
+        let made = self.transaction.rows(statement, |row| rows::timestamp(row.int(0)?)).await?;
+        let wait = |limit: &AtMost| {
+            let first = made.get(usize::try_from(limit.rotations).ok()?.checked_sub(1)?)?;
+            Some(first.saturating_add(limit.within.0.into()).seconds_since(now)).filter(|wait| *wait > 0)
+        };
+        match limits.iter().filter_map(wait).max() {
+            None => Ok(()),
+            Some(wait) => Err(StoreError::TooManyRotations(TooManyRotations {
+                client_id: client_id.clone(),
+                credential: credential.clone(),
+                wait,
+            })),
+        }
     }
 
     async fn write_rotation(&mut self, rotation: &Rotation, grace: Grace, now: Timestamp) -> Result<(), StoreError> {

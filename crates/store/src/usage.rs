@@ -16,6 +16,15 @@ pub struct Usage {
     pub last_used: Timestamp,
 }
 
+/// What became of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It was counted. So many of its keys are known.
+    Counted(usize),
+    /// Its reporter got it, or a later one, through before.
+    Stale,
+}
+
 /// Who counted, so that a report that is sent again counts once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reporter {
@@ -43,8 +52,12 @@ pub struct UsedKey {
     pub last_used: Timestamp,
 }
 
-/// One report of one key counts no more than this, so that no sum overflows.
-const MOST: u64 = 1 << 40;
+/// One report of one key counts no more than this: verifiers count in 32 bits.
+const MOST: u64 = 1 << 32;
+/// Sums grow no further than this, which every JSON reader can hold.
+const FULL: i64 = 1 << 53;
+/// A use by a clock that is further behind than this when the key was made is none.
+const BEHIND: i64 = 15 * 60;
 const HOUR: i64 = 3600;
 /// How long usage is kept by the hour, and how long a silent reporter is remembered.
 const KEPT: i64 = 8 * 24 * HOUR;
@@ -54,7 +67,8 @@ const ATTEMPTS: usize = 3;
 
 impl Store {
     /// Adds up how often keys were used, and says how many of the keys are known: those that were pruned are passed
-    /// over. Reports may come late, out of order and, from a [`Reporter`], twice. Makes no epoch and waits for no change.
+    /// over, and so are uses from before a key was made. Reports may come late, out of order and, from a [`Reporter`],
+    /// twice. Makes no epoch and waits for no change.
     ///
     /// # Errors
     /// What [`StoreError`] says of databases. Then nothing was counted: send the same report again.
@@ -64,6 +78,22 @@ impl Store {
         reporter: Option<&Reporter>,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
+        match self.record_report(usage, reporter, now).await? {
+            Recorded::Counted(known) => Ok(known),
+            Recorded::Stale => Ok(0),
+        }
+    }
+
+    /// The same, and tells a report that was counted before from one with no known keys.
+    ///
+    /// # Errors
+    /// As [`Store::record_usage`].
+    pub async fn record_report(
+        &self,
+        usage: &[Usage],
+        reporter: Option<&Reporter>,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
         let mut sorted: Vec<_> = usage.iter().filter(|usage| usage.requests > 0).copied().collect();
         // Everybody locks rows in the same order, and each row is in a statement once.
         sorted.sort_by_key(|usage| usage.key_id);
@@ -89,7 +119,7 @@ impl Store {
         usage: &[Usage],
         reporter: Option<&Reporter>,
         now: Timestamp,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<Recorded, StoreError> {
         let mut transaction = self.database.write().await?;
         if let Some(Reporter { name, sequence }) = reporter {
             let statement = Statement::new(
@@ -97,10 +127,10 @@ impl Store {
                  ON CONFLICT (reporter) DO UPDATE SET sequence = excluded.sequence, seen_at = excluded.seen_at \
                  WHERE excluded.sequence > r.sequence",
             );
-            let name: String = name.chars().filter(|c| !c.is_control()).take(200).collect();
+            let name: String = name.chars().filter(|c| !c.is_control()).take(300).collect();
             let statement = statement.bind(name).bind(*sequence).bind(now);
             if transaction.execute(statement).await? == 0 {
-                return Ok(0);
+                return Ok(Recorded::Stale);
             }
         }
         let mut known = 0;
@@ -110,7 +140,7 @@ impl Store {
             transaction.execute(hours(engine, batch, now)).await?;
         }
         transaction.commit().await?;
-        Ok(usize::try_from(known).unwrap_or(usize::MAX))
+        Ok(Recorded::Counted(usize::try_from(known).unwrap_or(usize::MAX)))
     }
 
     /// Which of the keys that a revocation would end were used since a moment of the last 8 days: who would get a 401.
@@ -158,13 +188,16 @@ pub(crate) fn forget(now: Timestamp) -> [Statement; 2] {
     ]
 }
 
+/// A clock a little behind dates no use from before the key was made.
 fn totals(engine: Engine, batch: &[Usage], now: Timestamp) -> Statement {
     let places = Statement::places(engine, batch.len(), 3);
     let statement = Statement::composed(format!(
         "INSERT INTO gracekey_usage AS u (key_id, requests, last_used) \
-         SELECT g.key_id, v.column2, v.column3 FROM (VALUES {places}) AS v \
-         JOIN gracekey_generations AS g ON g.key_id = v.column1 WHERE true \
-         ON CONFLICT (key_id) DO UPDATE SET requests = u.requests + excluded.requests, \
+         SELECT g.key_id, v.column2, CASE WHEN v.column3 < g.created_at THEN g.created_at ELSE v.column3 END \
+         FROM (VALUES {places}) AS v JOIN gracekey_generations AS g ON g.key_id = v.column1 \
+         WHERE v.column3 >= g.created_at - {BEHIND} \
+         ON CONFLICT (key_id) DO UPDATE SET \
+         requests = CASE WHEN u.requests >= {FULL} THEN u.requests ELSE u.requests + excluded.requests END, \
          last_used = CASE WHEN excluded.last_used > u.last_used THEN excluded.last_used ELSE u.last_used END"
     ));
     bind(statement, batch, |usage| usage.last_used.min(now).unix_seconds())
@@ -175,8 +208,10 @@ fn hours(engine: Engine, batch: &[Usage], now: Timestamp) -> Statement {
     let statement = Statement::composed(format!(
         "INSERT INTO gracekey_usage_hours AS h (key_id, requests, hour) \
          SELECT g.key_id, v.column2, v.column3 FROM (VALUES {places}) AS v \
-         JOIN gracekey_generations AS g ON g.key_id = v.column1 WHERE true \
-         ON CONFLICT (key_id, hour) DO UPDATE SET requests = h.requests + excluded.requests"
+         JOIN gracekey_generations AS g ON g.key_id = v.column1 \
+         WHERE v.column3 > g.created_at - {BEHIND} - {HOUR} \
+         ON CONFLICT (key_id, hour) DO UPDATE SET \
+         requests = CASE WHEN h.requests >= {FULL} THEN h.requests ELSE h.requests + excluded.requests END"
     ));
     bind(statement, batch, |usage| {
         let last = usage.last_used.min(now).unix_seconds();

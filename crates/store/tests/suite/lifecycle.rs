@@ -1,10 +1,10 @@
 //! The life of a key in a store, step by step.
 
-use gracekey_core::{Document, End, LifecycleError, Pepper, Peppers, Revoke, Seconds};
-use gracekey_store::{Issue, KeyState, Kind, Rotate, RotateFrom, StoreError, Usage};
+use gracekey_core::{Document, End, Generation, LifecycleError, Pepper, Peppers, Revoke, Seconds};
+use gracekey_store::{AtMost, Issue, KeyState, Kind, Rotate, RotateFrom, StoreError, Usage};
 
 use crate::support::{
-    Place, acme, add_client, at, by, credential, current, held, issue, mint, on_both, pepper, peppers,
+    Place, acme, add_client, at, by, credential, current, held, issue, issue_to, mint, on_both, pepper, peppers,
 };
 
 on_both! {
@@ -19,7 +19,9 @@ on_both! {
     a_key_that_got_lost_on_its_way_to_an_operator_is_replaced
     an_expiry_only_comes_nearer
     a_disabled_client_shows_in_the_snapshot
+    a_holder_rotates_only_so_often
     what_ended_long_ago_is_pruned
+    a_lost_answer_is_pruned_after_a_day
     a_refusal_changes_nothing
     another_pepper_of_the_same_id_is_noticed
 }
@@ -169,6 +171,64 @@ async fn what_ended_long_ago_is_pruned(place: Place) {
     assert_eq!((done.value, done.changed, done.epoch), (1, true, 5));
     let left = store.snapshot().await.unwrap().keys;
     assert_eq!((left.len(), left[0].generation), (1, 2));
+}
+
+async fn a_holder_rotates_only_so_often(place: Place) {
+    let store = place.store_with_client().await;
+    let mut newest = issue(&store, 1).await;
+    let limits = [
+        AtMost { rotations: 0, within: Seconds::DAY },
+        AtMost { rotations: 2, within: Seconds(100) },
+        AtMost { rotations: 3, within: Seconds(1000) },
+    ];
+    let at_once = |order: Rotate| Rotate { grace: "0s".parse().unwrap(), ..order };
+    let rotate = async |from: &Generation, now| {
+        store.rotate_within(&limits, &at_once(held(from)), &by(), at(now)).await
+    };
+    let refused = async |from: &Generation, now| match rotate(from, now).await {
+        Err(StoreError::TooManyRotations(error)) => error.wait,
+        other => panic!("{other:?}"),
+    };
+    for now in [10, 20] {
+        newest = rotate(&newest, now).await.unwrap().value.successor;
+    }
+    let before = store.epoch().await.unwrap();
+    assert_eq!(refused(&newest, 30).await, 80);
+    assert_eq!(refused(&newest, 109).await, 1);
+    assert_eq!(store.epoch().await.unwrap(), before);
+    // Asked again for a lost answer, it is one more.
+    newest = rotate(&newest, 110).await.unwrap().value.successor;
+    assert_eq!(refused(&newest, 210).await, 800);
+    // An operator is in nobody's way.
+    for now in [211, 212] {
+        let order = at_once(current());
+        newest = store.rotate_within(&limits, &order, &by(), at(now)).await.unwrap().value.successor;
+    }
+    let other = issue_to(&store, "ci", 213).await.value;
+    rotate(&other, 214).await.unwrap();
+    // What was asked for twice happened once.
+    let order = held(&newest);
+    let once = store.rotate_within(&limits, &order, &by(), at(2000)).await.unwrap();
+    let none = [AtMost { rotations: 1, within: Seconds::DAY }];
+    let again = store.rotate_within(&none, &order, &by(), at(2000)).await.unwrap();
+    assert_eq!((again.epoch, again.changed), (once.epoch, false));
+}
+
+async fn a_lost_answer_is_pruned_after_a_day(place: Place) {
+    let store = place.store_with_client().await;
+    let first = issue(&store, 1).await;
+    let rotate = async |from: &Generation, now| store.rotate(&held(from), &by(), at(now)).await.unwrap().value.successor;
+    let lost = rotate(&first, 10).await;
+    let second = rotate(&first, 20).await;
+    let ended = rotate(&second, 30).await;
+    store.revoke(&Revoke::Key(ended.key_id), &by(), at(31)).await.unwrap();
+    let (keep, day) = (Document::TOMBSTONES, 86_400);
+    assert_eq!(store.prune(keep, &by(), at(20 + day)).await.unwrap().value, 0);
+    assert_eq!(store.prune(keep, &by(), at(21 + day)).await.unwrap().value, 1);
+    assert!(store.key(lost.key_id).await.unwrap().is_none());
+    // What an operator revoked had a holder who is to learn of it.
+    assert!(store.key(ended.key_id).await.unwrap().is_some());
+    assert_eq!(store.prune(keep, &by(), at(40 + day)).await.unwrap().value, 0);
 }
 
 async fn a_refusal_changes_nothing(place: Place) {

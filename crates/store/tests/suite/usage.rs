@@ -1,13 +1,15 @@
 //! Who used what, as verifiers report it.
 
 use gracekey_core::Revoke;
-use gracekey_store::{Reporter, Usage};
+use gracekey_store::{Recorded, Reporter, Usage};
 
 use crate::support::{Place, acme, at, by, held, issue, issue_to, on_both};
 
 on_both! {
     counts_add_up_and_the_latest_moment_stays
     a_report_sent_twice_counts_once
+    a_report_that_is_stale_says_so
+    what_no_holder_can_have_done_is_not_counted
     usage_makes_no_epoch_and_no_audit
     unknown_keys_and_odd_numbers_are_no_error
     who_would_miss_a_key
@@ -45,6 +47,39 @@ async fn a_report_sent_twice_counts_once(place: Place) {
     assert_eq!(store.key(key_id).await.unwrap().unwrap().requests, 6);
 }
 
+async fn a_report_that_is_stale_says_so(place: Place) {
+    let store = place.store_with_client().await;
+    let unknown = [Usage { key_id: "zzzzzzzz".parse().unwrap(), requests: 1, last_used: at(5) }];
+    let long = |last: &str| Reporter { name: format!("{} {}{last}", "c".repeat(128), "v".repeat(127)), sequence: 7 };
+    for (reporter, recorded) in [
+        (long("1"), Recorded::Counted(0)),
+        (long("1"), Recorded::Stale),
+        // The whole name counts, so that nobody silences somebody else.
+        (long("2"), Recorded::Counted(0)),
+    ] {
+        assert_eq!(store.record_report(&unknown, Some(&reporter), at(6)).await.unwrap(), recorded, "{reporter:?}");
+    }
+}
+
+async fn what_no_holder_can_have_done_is_not_counted(place: Place) {
+    let store = place.store_with_client().await;
+    let made = 7200;
+    let key_id = issue(&store, made).await.key_id;
+    let of = |last_used| [Usage { key_id, requests: 1, last_used: at(last_used) }];
+    assert_eq!(store.record_usage(&of(made - 901), None, at(made + 5)).await.unwrap(), 0, "before it was made");
+    assert_eq!(store.key(key_id).await.unwrap().unwrap().requests, 0);
+    assert_eq!(store.record_usage(&of(made - 900), None, at(made + 5)).await.unwrap(), 1, "a clock that is behind");
+    let row = store.key(key_id).await.unwrap().unwrap();
+    assert_eq!((row.requests, row.last_used), (1, Some(at(made))));
+    assert_eq!(store.record_usage(&of(made + 600), None, at(made + 5)).await.unwrap(), 1, "a clock that is ahead");
+    assert_eq!(store.key(key_id).await.unwrap().unwrap().last_used, Some(at(made + 5)));
+    for _ in 0..3 {
+        let most = [Usage { key_id, requests: u64::MAX, last_used: at(made + 5) }];
+        store.record_usage(&most, None, at(made + 5)).await.unwrap();
+    }
+    assert_eq!(store.key(key_id).await.unwrap().unwrap().requests, 2 + (3 << 32));
+}
+
 async fn usage_makes_no_epoch_and_no_audit(place: Place) {
     let store = place.store_with_client().await;
     let key_id = issue(&store, 1).await.key_id;
@@ -65,7 +100,7 @@ async fn unknown_keys_and_odd_numbers_are_no_error(place: Place) {
         store.record_usage(&[of(key_id, u64::MAX, gracekey_core::Timestamp::MAX)], None, at(6)).await.unwrap();
     }
     let row = store.key(key_id).await.unwrap().unwrap();
-    assert_eq!((row.requests, row.last_used), (3 << 40, Some(at(6))));
+    assert_eq!((row.requests, row.last_used), (3 << 32, Some(at(6))));
 }
 
 async fn who_would_miss_a_key(place: Place) {
