@@ -76,6 +76,6 @@ impl Authority {
             tracing::error!(%error, "the scope of admins is none");
             ApiError::unavailable("the server can't tell who may do this; ask again")
         })?;
-        admin.refusal(&self.head).map_or(Ok(()), |denial| Err(Refused::Denied(denial)))
+        admin.refusal(&self.head).map_or(Ok(()), |denial| Err(Refused::Denied(Box::new(denial))))
     }
 }

@@ -7,7 +7,7 @@ use super::ApiError;
 /// Why a handler did not do it: an error of this API, or a denial as the Layer writes it.
 pub(crate) enum Refused {
     Error(ApiError),
-    Denied(http::Response<Bytes>),
+    Denied(Box<http::Response<Bytes>>),
 }
 
 impl<E: Into<ApiError>> From<E> for Refused {
