@@ -24,7 +24,7 @@ fn serving(answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send +
             let mut stream = stream.unwrap();
             let mut head = [0; 4096];
             let read = stream.read(&mut head).unwrap_or(0);
-            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            let head = String::from_utf8_lossy(head.get(..read).unwrap()).into_owned();
             let path = head.split(' ').nth(1).unwrap_or_default();
             // Whoever has read enough goes away.
             let _ = answer(path, &mut stream);

@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use gracekey_core::{Pepper, PepperId};
@@ -106,12 +106,27 @@ fn a_store_that_others_may_write_is_not_served() {
 fn a_limit_of_files_ends_changes_and_not_the_server() {
     let sandbox = Sandbox::empty();
     let serving = Serving::start(&sandbox, &[], &[]);
-    serving.limit_files(50_000);
+    serving.limit("--fsize=50000");
     let issued = |client: u32| serving.run(&sandbox, &["issue", "--client", &format!("client-{client}")]);
     let refused = (0..100).map(issued).find(|ran| ran.code != Some(0)).unwrap();
     refused.expect_code(1).expect_error("the store");
     serving.run(&sandbox, &["list"]).expect_code(0);
     assert_eq!(serving.end().code, Some(0));
+}
+
+/// Without a word the operator sees a server that hangs.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_many_open_files_are_said() {
+    let sandbox = Sandbox::empty();
+    let serving = Serving::start(&sandbox, &[], &[]);
+    serving.limit("--nofile=4:");
+    let held = TcpStream::connect(serving.url().strip_prefix("http://").unwrap()).unwrap();
+    serving.wait_for("a connection can't be accepted: ");
+    serving.limit("--nofile=1024:");
+    drop(held);
+    serving.run(&sandbox, &["list"]).expect_code(0);
+    serving.end().expect_code(0).expect_error("raise their limit");
 }
 
 #[test]

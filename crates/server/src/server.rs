@@ -1,5 +1,6 @@
 //! A running server.
 
+mod accepting;
 mod patience;
 mod start_error;
 mod tls;
@@ -23,12 +24,13 @@ use crate::authority::Admins;
 use crate::config::{Config, Limits};
 use crate::feed::Feed;
 use crate::{guard, router, upkeep};
+use accepting::{Accepting, End};
 use patience::Patience;
 
 /// A server that runs. It goes on when this is dropped; [`Server::shutdown`] ends it.
 pub struct Server {
     address: SocketAddr,
-    handle: Handle<SocketAddr>,
+    handle: Handle<End>,
     feed: Feed,
     serving: JoinHandle<io::Result<()>>,
     upkeep: JoinHandle<()>,
@@ -54,7 +56,7 @@ impl Server {
         let upkeep = tokio::spawn(upkeep::run(app.clone()));
         let app = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
-        let mut server = axum_server::Server::<SocketAddr>::from_listener(listener).handle(handle.clone());
+        let mut server = axum_server::Server::from_listener(Accepting::from(listener)).handle(handle.clone());
         patient(&mut server, limits);
         let plain = Patience::new(NoDelayAcceptor::new(), limits.head_time);
         let serving = match tls {
@@ -108,7 +110,7 @@ fn note_admins(app: &App) {
 }
 
 /// Callers who do not finish what they began are cut off.
-fn patient<A>(server: &mut axum_server::Server<SocketAddr, A>, limits: Limits) {
+fn patient<A>(server: &mut axum_server::Server<End, A>, limits: Limits) {
     let mut http = server.http_builder().http1();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head_time);
     let mut http = server.http_builder().http2();

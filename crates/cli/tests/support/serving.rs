@@ -1,7 +1,7 @@
 //! A real server, started as people start it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -16,6 +16,8 @@ pub(crate) struct Serving {
     /// What it printed: the admin key, if it was the first start.
     admin_key: String,
     said: Option<JoinHandle<String>>,
+    /// The lines that it says while it serves.
+    lines: mpsc::Receiver<String>,
 }
 
 /// Nothing here takes that long, unless it hangs.
@@ -38,7 +40,11 @@ impl Serving {
                     break;
                 }
             }
-            lines.read_to_string(&mut said).unwrap();
+            let mut line = String::new();
+            while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+                said.push_str(&line);
+                let _ = send.send(std::mem::take(&mut line));
+            }
             said
         });
         let Ok(url) = receive.recv_timeout(HANGS) else {
@@ -46,7 +52,7 @@ impl Serving {
             panic!("the server did not start: {}", said.join().unwrap());
         };
         let admin_key = std::fs::read_to_string(printed).unwrap().trim_end().to_owned();
-        Self { child, url, admin_key, said: Some(said) }
+        Self { child, url, admin_key, said: Some(said), lines: receive }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -68,12 +74,17 @@ impl Serving {
         self.command(sandbox, args).stdin(Stdio::null()).output().unwrap().into()
     }
 
-    /// From now on no file of it may grow beyond so many bytes.
-    pub(crate) fn limit_files(&self, bytes: u64) {
-        let (size, process) = (format!("--fsize={bytes}"), format!("--pid={}", self.child.id()));
-        let limited = Command::new("prlimit").args([size, process]).status();
+    /// Limits what it may use from now on, in the words of `prlimit`.
+    pub(crate) fn limit(&self, limit: &str) {
+        let process = format!("--pid={}", self.child.id());
+        let limited = Command::new("prlimit").args([limit, &process]).status();
         let limited = limited.unwrap_or_else(|_| panic!("prlimit is missing; install Debian's package `util-linux`"));
         assert!(limited.success());
+    }
+
+    /// Waits until it says that.
+    pub(crate) fn wait_for(&self, part: &str) {
+        while !self.lines.recv_timeout(HANGS).unwrap().contains(part) {}
     }
 
     /// Ends it as a service manager does, and says how that went.
