@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Measures the memory of an Envoy by keys, workers and where the keyring comes from: the resident set once every worker
-has answered, its peak, and the time until then.
+has answered, its peak, and the time until then; with --rounds also the CPU that a request costs.
 
 `python3 benches/envoy/memory.py --envoy .tools/envoy/envoy --filter .tools/gracekey.wasm`
 """
@@ -9,6 +9,7 @@ import argparse
 import base64
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,14 @@ def bootstrap(options, source, keys, port, feed):
     return {"static_resources": resources, "bootstrap_extensions": [extension]}
 
 
+def cpu(options, pid, port, key, expected):
+    """CPU microseconds per request, where that is asked for."""
+    if not options.rounds:
+        return "-"
+    rounds = [run.load("memory", pid, port, key, 1, expected)[0] for _ in range(options.rounds)]
+    return f"{statistics.median(rounds):.1f}"
+
+
 def measure(options, source, keys, workers, feed):
     [port] = run.free_ports(1)
     options.concurrency = workers
@@ -69,7 +78,7 @@ def measure(options, source, keys, workers, feed):
         envoy = run.start(options, folder, "edge", bootstrap(options, source, keys, port, feed), [port])
         try:
             # Each new connection may go to another worker.
-            good, row = run.api_key(keys // 2), 0
+            good, unknown, row = run.api_key(keys // 2), run.api_key(keys + 500), 0
             while row < 16 * workers:
                 found = status(port, good)
                 row = row + 1 if found == 200 else 0
@@ -81,7 +90,8 @@ def measure(options, source, keys, workers, feed):
             if refused != {401}:
                 sys.exit(f"unknown keys were answered {refused}")
             now, peak = status_line(envoy.pid, "VmRSS"), status_line(envoy.pid, "VmHWM")
-            print(f"| {keys:,} | {source} | {workers} | {now:.0f} | {peak:.0f} | {first:.1f} |", flush=True)
+            grant, denial = (cpu(options, envoy.pid, port, *one) for one in ((good, "grant"), (unknown, "denial")))
+            print(f"| {keys:,} | {source} | {workers} | {now:.0f} | {peak:.0f} | {first:.1f} | {grant} | {denial} |", flush=True)
         finally:
             envoy.terminate()
             envoy.wait()
@@ -94,9 +104,10 @@ def main():
     parser.add_argument("--keys", type=int, nargs="*", default=[0, 1000, 100_000, 1_000_000])
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--sources", nargs="*", default=["inline", "fetch", "shared"])
+    parser.add_argument("--rounds", type=int, default=0, help="of load, to measure what a request costs, too")
     options = parser.parse_args()
-    print("| keys | keyring | workers | resident MiB | peak MiB | s until every worker answered |")
-    print("| ---: | --- | ---: | ---: | ---: | ---: |")
+    print("| keys | keyring | workers | resident MiB | peak MiB | s until all answered | µs per grant | µs per denial |")
+    print("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for keys in options.keys:
         run.KEYS = keys
         # A configuration of hundreds of megabytes is none.

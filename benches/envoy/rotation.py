@@ -57,6 +57,11 @@ class Feed(http.server.BaseHTTPRequestHandler):
     epoch, revoked = 1, False
 
     def do_GET(self):
+        # Who waits hears of a change at once, and else that there was none.
+        wait = re.fullmatch(r"wait=(\d+)", self.headers.get("prefer", ""))
+        over = time.monotonic() + (int(wait[1]) if wait else 0)
+        while self.headers.get("if-none-match") == f'"{Feed.epoch}"' and time.monotonic() < over:
+            time.sleep(0.005)
         tag = f'"{Feed.epoch}"'
         fresh = self.headers.get("if-none-match") == tag
         body = b"" if fresh else document(Feed.epoch, Feed.revoked)
@@ -98,7 +103,7 @@ def main():
     threading.Thread(target=feed.serve_forever, daemon=True).start()
     configuration = {
         "pepper": {"value": "p1:" + base64.b64encode(run.SECRET).decode()},
-        "keyring": {"fetch": {"cluster": "feed", "interval": "1s"}},
+        "keyring": {"fetch": {"cluster": "feed", "wait": "30s"}},
     }
     direct = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "ok\n"}}}
     [port] = run.free_ports(1)

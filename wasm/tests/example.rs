@@ -152,3 +152,29 @@ fn the_fetched_keyring_changes_under_way() {
         assert!(log.contains(line), "{line} is not in\n{log}");
     }
 }
+
+#[test]
+fn a_keyring_for_all_workers_is_fetched_once() {
+    let read = |name: &str| {
+        std::fs::read_to_string(parts::root().join("examples/envoy").join(name)).expect("a file of the example")
+    };
+    let (text, peppers) = (read("keyring.json"), read("pepper.txt").parse::<Peppers>().expect("a pepper"));
+    let feed = Feed::serve(text.clone());
+    let example = Example::start("envoy-shared.yaml", Some(feed.socket()));
+    example.until(CURRENT, 200);
+    assert_eq!(example.get("/v1/logs", Some(OLD)).header("x-api-key-retires").as_deref(), Some("2036-11-22T02:00:00Z"));
+    assert_eq!(example.get("/admin", Some(CURRENT)).status, 403);
+    assert_eq!(example.get("/admin", Some(GLOBEX)).status, 200);
+    assert_eq!(example.get("/v1/logs", Some("nobody-knows-this-key")).status, 401);
+    assert!(example.get("/v1/logs", Some(RETIRED)).text().contains("stopped working at 2026-11-21T02:00:00Z."));
+    let heads = feed.heads();
+    assert!(heads.iter().all(|head| head.contains("range: bytes=0-")), "{heads:?}");
+    assert_eq!(heads.iter().filter(|head| !head.contains("if-none-match")).count(), 1, "fetched once: {heads:?}");
+    let mut document = SealedDocument::parse(text.as_bytes()).expect("a document").open(&peppers).expect("sealed");
+    document.epoch = 2;
+    for key in &mut document.keys {
+        key.revoked_at = Some(document.issued_at);
+    }
+    feed.offer(&document.seal(&peppers).to_json());
+    example.until(CURRENT, 401);
+}
