@@ -67,6 +67,11 @@ pub struct Limits {
     pub body_time: Duration,
     /// How many denied guesses an address has in a minute before it is answered with 429: 60.
     pub guesses_per_minute: u32,
+    /// How often the holder of a credential rotates it in an hour before the answer is 429: 5. 0 is no limit. Rotations by
+    /// operators count, but are not refused.
+    pub rotations_per_hour: u32,
+    /// The same in a day: 20.
+    pub rotations_per_day: u32,
 }
 
 impl Config {
@@ -99,6 +104,8 @@ impl Default for Limits {
             head_time: Duration::from_secs(30),
             body_time: Duration::from_secs(30),
             guesses_per_minute: 60,
+            rotations_per_hour: 5,
+            rotations_per_day: 20,
         }
     }
 }

@@ -32,7 +32,7 @@ use follow::Follower;
 use metrics::Metrics;
 use publish::Proofs;
 use usage::Usage;
-pub(crate) use usage::count_caller;
+pub(crate) use usage::{count_caller, count_refused};
 use verifiers::Verifiers;
 
 /// Keeps the server's own keyring as new as the store, and renders it for verifiers. Cheap to clone.

@@ -1,8 +1,8 @@
 //! A rotation over HTTP: the holder's own, and an operator's.
 
 use axum::extract::State;
-use gracekey_core::{ApiKey, Generation, Grace, KeyId, Prefix, Rotation, Timestamp};
-use gracekey_store::{Actor, Done, Outcome, Rotate, RotateFrom, StoreError};
+use gracekey_core::{ApiKey, Generation, Grace, KeyId, Prefix, Rotation, Seconds, Timestamp};
+use gracekey_store::{Actor, AtMost, Done, Outcome, Rotate, RotateFrom, StoreError};
 use gracekey_tower::Caller;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -77,6 +77,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(post, path = "/v2/auth/rotate-key", tag = "self-service", request_body(content = Option<Wish>, description = "May be left out."), responses(
     (status = 200, description = "The new key, shown this once.", body = RotatedKey),
     (status = 409, description = "`already_rotated`: the successor of this key is in use. `conflict`: somebody else rotates it at this moment. `ended`: it has ended just now.", body = ErrorBody),
+    (status = 429, description = "`too_many_rotations`: this credential was rotated too often; `Retry-After` says when it may be again. `throttled`: too many wrong keys from this address.", body = ErrorBody),
 ))]
 async fn rotate_key(
     State(app): State<App>,
@@ -103,10 +104,18 @@ async fn written(app: &App, order: Order) -> Result<(ApiKey, Done<Rotation>), Ap
     let grace = grace.unwrap_or_default().min(app.config.max_grace);
     let now = app.now()?;
     let (key, minted) = gracekey_store::mint(prefix, app.peppers.current())?;
+    if !matches!(from, RotateFrom::Current(..)) {
+        // It may end a successor that nobody used, and what was used is known to this server before the store knows it.
+        app.feed.write_down().await?;
+    }
     let rotate = Rotate { from, key: minted, grace };
-    let mut done = app.store.rotate(&rotate, &by, now).await;
+    let limits = [
+        AtMost { rotations: app.config.limits.rotations_per_hour, within: Seconds::HOUR },
+        AtMost { rotations: app.config.limits.rotations_per_day, within: Seconds::DAY },
+    ];
+    let mut done = app.store.rotate_within(&limits, &rotate, &by, now).await;
     if was_lost(&done) {
-        done = app.store.rotate(&rotate, &by, now).await;
+        done = app.store.rotate_within(&limits, &rotate, &by, now).await;
     }
     Ok((key, done?))
 }

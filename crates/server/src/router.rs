@@ -28,6 +28,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), feed::count_caller))
         .layer(app.layer.clone())
         .layer(from_fn_with_state(app.clone(), feed::decide_again))
+        .layer(from_fn_with_state(app.clone(), feed::count_refused))
         .merge(open.method_not_allowed_fallback(no_such_method))
         .merge(verify)
         .with_state(app)

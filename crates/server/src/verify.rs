@@ -40,6 +40,7 @@ struct Verify {
     proxy: Proxy,
     trusted: Arc<Trusted>,
     gate: Gracekey<Pass>,
+    feed: Feed,
     metrics: Arc<Metrics>,
 }
 
@@ -51,7 +52,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(config: &Config, feed: &F
     let verify = |proxy: Proxy| {
         let layer = layer(config, proxy, feed.published().clone(), Arc::clone(&trusted));
         let gate = layer.layer(Pass::new(proxy, &config.policy, feed.clone()));
-        Verify { proxy, trusted: Arc::clone(&trusted), gate, metrics: Arc::clone(&metrics) }
+        Verify { proxy, trusted: Arc::clone(&trusted), gate, feed: feed.clone(), metrics: Arc::clone(&metrics) }
     };
     let envoy = verify(Proxy::Envoy);
     Router::new()
@@ -108,7 +109,7 @@ impl Service<Request> for Verify {
 
     fn call(&mut self, request: Request) -> Answer {
         match self.original(request) {
-            Ok(original) => Answer::decided(self.proxy, self.gate.call(original)),
+            Ok(original) => Answer::decided(self.proxy, self.gate.call(original), self.feed.clone()),
             Err(error) => {
                 self.metrics.refused(&error);
                 Answer::refused(self.proxy, error.into_response())

@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 
 use gracekey_core::{
-    ClientId, Credential, CredentialName, Generation, Grace, KeyId, LifecycleError, Minted, Rotation, Seconds, Timestamp,
+    ClientId, Credential, CredentialName, Generation, Grace, KeyId, LifecycleError, Minted, Rotation, Seconds,
+    Timestamp,
 };
 use serde_json::json;
 

@@ -10,7 +10,8 @@ use crate::scene::Scene;
 
 /// Who called: what the Layer puts into the extensions of a request with a good key.
 ///
-/// It holds on to the keyring that granted, and copies nothing out of it.
+/// It holds on to the keyring that granted, and copies nothing out of it. The answer to a good key that lacks a scope has
+/// it in its extensions, too, for whoever counts or logs outside of the Layer.
 #[derive(Clone)]
 pub struct Caller {
     index: u32,

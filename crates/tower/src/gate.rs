@@ -37,6 +37,13 @@ pub(crate) enum Decided {
     Wait(Wait),
 }
 
+/// What a request was decided under.
+#[derive(Clone, Copy)]
+struct Under<'s> {
+    scene: &'s Arc<Scene>,
+    now: Option<Timestamp>,
+}
+
 impl Gate {
     pub(crate) fn new(policy: Policy, keys: LiveKeyring) -> Self {
         let names = policy.fields().iter().filter_map(|name| header_name(name.as_str())).collect();
@@ -73,14 +80,14 @@ impl Gate {
         &self,
         request: &mut http::Request<B>,
     ) -> Result<Passage, Box<http::Response<Bytes>>> {
-        self.look(request, |_, _, denial, _| self.answer(&denial))
+        self.look(request, |_, _, denial, under| self.answer(&denial, under))
     }
 
     #[inline]
     fn look<B, R>(
         &self,
         request: &mut http::Request<B>,
-        refused: impl FnOnce(&Self, &http::Request<B>, Denial<'_>, Option<Timestamp>) -> R,
+        refused: impl FnOnce(&Self, &http::Request<B>, Denial<'_>, Under<'_>) -> R,
     ) -> Result<Passage, R> {
         let now = self.clock.now();
         let scene = self.scene.load();
@@ -90,7 +97,7 @@ impl Gate {
         let verdict = decide(&self.policy, held, &request::view(request), now);
         match verdict {
             Verdict::Grant(grant) => Ok(self.pass(request, &grant, &scene, now)),
-            Verdict::Denial(denial) => Err(refused(self, request, denial, now)),
+            Verdict::Denial(denial) => Err(refused(self, request, denial, Under { scene: &scene, now })),
         }
     }
 
@@ -112,25 +119,33 @@ impl Gate {
         let outcome = Outcome::of(grant);
         match outcome {
             Outcome::Previous => self.metrics.previous_key(grant.entry(), now),
-            Outcome::WouldDeny(_) => events::would_deny(grant),
+            Outcome::WouldDeny(reason) => {
+                events::would_deny(grant);
+                recognised(scene, reason, grant.would_deny_entry());
+            }
             Outcome::Current | Outcome::Anonymous | Outcome::Denied(_) => {}
         }
         Passage { tally: Tally::new(scene, outcome), notice: grant.notice().map(Box::new) }
     }
 
     #[cold]
-    fn first_refusal<B>(&self, request: &http::Request<B>, denial: Denial<'_>, now: Option<Timestamp>) -> Decided {
-        let denial = self.throttled(request, denial, now);
+    fn first_refusal<B>(&self, request: &http::Request<B>, denial: Denial<'_>, under: Under<'_>) -> Decided {
+        let denial = self.throttled(request, denial, under.now);
         // The source may know the key by now.
         let wait = if denial.reason() == Reason::Unknown { Recheck::ask(&self.keys) } else { None };
-        wait.map_or_else(|| Decided::Answer(self.answer(&denial)), Decided::Wait)
+        wait.map_or_else(|| Decided::Answer(self.answer(&denial, under)), Decided::Wait)
     }
 
     #[cold]
-    fn answer(&self, denial: &Denial<'_>) -> Box<http::Response<Bytes>> {
+    fn answer(&self, denial: &Denial<'_>, Under { scene, now }: Under<'_>) -> Box<http::Response<Bytes>> {
         events::denied(denial);
         self.metrics.count(Outcome::Denied(denial.reason()));
-        Box::new(response::answer(denial))
+        let mut answer = Box::new(response::answer(denial));
+        if let Some(index) = recognised(scene, denial.reason(), denial.entry()) {
+            let admission = Admission { scene: Arc::clone(scene), now, enforced: true };
+            caller::note(answer.extensions_mut(), admission, Some(index));
+        }
+        answer
     }
 
     #[cfg(feature = "throttle")]
@@ -151,6 +166,15 @@ impl Gate {
     fn throttled<'a, B>(&self, _: &http::Request<B>, denial: Denial<'a>, _: Option<Timestamp>) -> Denial<'a> {
         denial
     }
+}
+
+/// A good key that lacks a scope is in use all the same: whoever sent it has it.
+fn recognised(scene: &Scene, reason: Reason, entry: Option<Entry<'_>>) -> Option<u32> {
+    let index = entry.filter(|_| reason == Reason::InsufficientScope)?.index();
+    if let Some(ring) = &scene.ring {
+        ring.used(index);
+    }
+    Some(index)
 }
 
 /// The engine's field names are tokens of RFC 9110 in lower case, which every [`HeaderName`] can be. Those of the default

@@ -11,6 +11,11 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Refused(error) => error.into(),
             StoreError::Conflict(error) => Self::conflict("conflict", error.to_string()).after(1),
+            StoreError::TooManyRotations(error) => {
+                let text = error.to_string();
+                let wait = u32::try_from(error.wait).unwrap_or(u32::MAX);
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "too_many_rotations", text).after(wait)
+            }
             StoreError::Import(error) => error.into(),
             StoreError::Unavailable(error) => {
                 // What the database said is the operator's to read, not the caller's.

@@ -12,14 +12,14 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use gracekey_core::{KeyId, Timestamp};
-use gracekey_store::{Reporter, Store, StoreError};
+use gracekey_store::{Recorded as Fate, Reporter, Store, StoreError};
 use gracekey_tower::Caller;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use utoipa::ToSchema;
 
-use super::{Shared, poll};
+use super::{Feed, Shared, poll};
 use crate::app::App;
 use crate::described::Moment;
 use crate::error::{ApiError, ErrorBody};
@@ -43,7 +43,9 @@ struct Uses {
 
 /// What the writing task is asked for.
 pub(super) enum Order {
-    Write(Reporter, Vec<gracekey_store::Usage>, oneshot::Sender<Result<usize, StoreError>>),
+    Write(Reporter, Vec<gracekey_store::Usage>, oneshot::Sender<Result<Fate, StoreError>>),
+    /// What this server counted, now; says whether that is in the store.
+    Own(oneshot::Sender<bool>),
     Finish(oneshot::Sender<()>),
 }
 
@@ -55,8 +57,9 @@ pub(super) struct Report {
     /// The name of the verifier: 1 to 128 visible ASCII characters.
     #[schema(min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
     verifier: String,
-    /// Grows with every report of that verifier, also when it starts anew: milliseconds since 1970, for instance. A report
-    /// whose sequence is no larger than the last one is counted already.
+    /// Grows with every report of that verifier, also when it starts anew: milliseconds since 1970, or a number that is
+    /// smaller. A report whose sequence is no larger than the last one is counted already; one that is more than a minute
+    /// ahead of the server's clock is refused, since it would silence all that come after it.
     #[schema(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     #[serde(deserialize_with = "crate::input::whole")]
     sequence: u64,
@@ -87,10 +90,17 @@ struct Used {
 pub(super) struct Recorded {
     /// How many of its keys are known. None, when the report was counted before.
     known: usize,
+    /// This report, or a later one of this verifier, was counted before: its answer got lost, or two verifiers that report
+    /// with keys of one client have one name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    stale: bool,
 }
 
 /// Reports that wait to be written. More than that is a store that does not keep up.
 const WAITING: usize = 1024;
+/// How many seconds the clocks of verifiers may be ahead.
+const AHEAD: u64 = 61;
 /// How long what this server counted waits to be written down.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -102,6 +112,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 ))]
 pub(super) async fn report(
     State(app): State<App>,
+    caller: Option<Caller>,
     _: Parameters<poll::Nothing>,
     Bulk(report): Bulk<Report>,
 ) -> Result<Json<Recorded>, ApiError> {
@@ -113,13 +124,31 @@ pub(super) async fn report(
         requests: used.requests,
         last_used: used.last_used,
     });
-    let reporter = Reporter { name: report.verifier.clone(), sequence: report.sequence };
+    if report.sequence > newest_sequence(app.now()?) {
+        return Err(ApiError::field(
+            "sequence",
+            "more than a minute ahead of this server's clock in milliseconds since 1970; set the verifier's clock right",
+        ));
+    }
+    let reporter = Reporter { name: reporter_name(caller.as_ref(), &report.verifier), sequence: report.sequence };
     let (answer, written) = oneshot::channel();
     let busy = || ApiError::unavailable("too many reports are waiting; send the same report again");
     let order = Order::Write(reporter, usage.collect(), answer);
     app.feed.0.usage.orders.try_send(order).map_err(|_| busy())?;
-    let known = written.await.map_err(|_| busy())??;
-    Ok(Json(Recorded { known }))
+    Ok(Json(match written.await.map_err(|_| busy())?? {
+        Fate::Counted(known) => Recorded { known, stale: false },
+        Fate::Stale => Recorded { known: 0, stale: true },
+    }))
+}
+
+/// Whose reports follow each other: nobody reports in the name of a verifier of another client. Neither client ids nor
+/// names of verifiers hold a space.
+fn reporter_name(caller: Option<&Caller>, verifier: &str) -> String {
+    caller.map_or_else(|| verifier.to_owned(), |caller| format!("{} {verifier}", caller.client_id()))
+}
+
+fn newest_sequence(now: Timestamp) -> u64 {
+    u64::try_from(now.unix_seconds()).unwrap_or(0).saturating_add(AHEAD).saturating_mul(1000)
 }
 
 /// Counts the key of a request that the Layer in front let pass.
@@ -128,6 +157,13 @@ pub(crate) async fn count_caller(State(app): State<App>, request: Request, next:
         app.feed.count(caller);
     }
     next.run(request).await
+}
+
+/// Counts the key of a request that the Layer behind refused although the key is good: whoever sent it has it.
+pub(crate) async fn count_refused(State(app): State<App>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    app.feed.count_refusal(&response);
+    response
 }
 
 /// Writes down what is reported and counted, one after the other, so that it takes one connection of the store at most.
@@ -139,21 +175,24 @@ pub(super) async fn write(shared: Arc<Shared>, store: Store, mut orders: mpsc::R
         tokio::select! {
             order = orders.recv() => match order {
                 Some(Order::Write(reporter, usage, answer)) => {
-                    let written = store.record_usage(&usage, Some(&reporter), shared.now()).await;
+                    let written = store.record_report(&usage, Some(&reporter), shared.now()).await;
                     shared.metrics.reported(written.is_ok());
                     // Who asked may have gone.
                     let _gone = answer.send(written);
                 }
+                Some(Order::Own(done)) => {
+                    let _gone = done.send(own.write_all(&shared, &store).await);
+                }
                 Some(Order::Finish(done)) => {
-                    // What was tried before, and then what came since.
-                    own.write(&shared, &store).await;
-                    own.write(&shared, &store).await;
+                    own.write_all(&shared, &store).await;
                     let _gone = done.send(());
                     return;
                 }
                 None => return,
             },
-            _ = ticks.tick() => own.write(&shared, &store).await,
+            _ = ticks.tick() => {
+                own.write(&shared, &store).await;
+            }
         }
     }
 }
@@ -168,18 +207,26 @@ struct Own {
 
 impl Own {
     fn new() -> Self {
-        // A name of its own for each start, so that its sequence may begin anew.
-        let name = format!("gracekey-server-{:016x}", RandomState::new().hash_one(0));
+        // A name of its own for each start, so that its sequence may begin anew. No verifier's begins with a space.
+        let name = format!(" gracekey-server-{:016x}", RandomState::new().hash_one(0));
         Self { reporter: Reporter { name, sequence: 0 }, pending: Vec::new(), failing: false }
     }
 
-    async fn write(&mut self, shared: &Shared, store: &Store) {
+    /// What was tried before, and then what came since.
+    async fn write_all(&mut self, shared: &Shared, store: &Store) -> bool {
+        let tried_before = !self.pending.is_empty();
+        let written = self.write(shared, store).await;
+        if written && tried_before { self.write(shared, store).await } else { written }
+    }
+
+    /// Says whether it is in the store.
+    async fn write(&mut self, shared: &Shared, store: &Store) -> bool {
         if self.pending.is_empty() {
             self.pending = shared.usage.counts.take();
             self.reporter.sequence += 1;
         }
         if self.pending.is_empty() {
-            return;
+            return true;
         }
         match store.record_usage(&self.pending, Some(&self.reporter), shared.now()).await {
             Ok(_) => {
@@ -192,6 +239,30 @@ impl Own {
                 }
                 self.failing = true;
             }
+        }
+        !self.failing
+    }
+}
+
+// === impl Feed ===
+
+impl Feed {
+    /// Writes down at once what was counted so far, and what was reported before that.
+    ///
+    /// # Errors
+    /// 503, when the store does not take it.
+    pub(crate) async fn write_down(&self) -> Result<(), ApiError> {
+        let (done, written) = oneshot::channel();
+        let sent = self.0.usage.orders.send(Order::Own(done)).await;
+        let written = if sent.is_ok() { written.await.unwrap_or(false) } else { false };
+        let failed = "the store does not take which keys were used, and nothing was changed; ask again";
+        if written { Ok(()) } else { Err(ApiError::unavailable(failed)) }
+    }
+
+    /// Counts a request that was refused although its key is good.
+    pub(crate) fn count_refusal<B>(&self, response: &http::Response<B>) {
+        if let Some(caller) = response.extensions().get::<Caller>() {
+            self.count(caller);
         }
     }
 }

@@ -13,6 +13,7 @@ use tower::Service;
 
 use super::origin::Proxy;
 use super::pass::Pass;
+use crate::feed::Feed;
 
 /// What the Layer has to say.
 type Decision = <Gracekey<Pass> as Service<http::Request<()>>>::Future;
@@ -24,7 +25,7 @@ pub(super) struct Answer {
 }
 
 enum State {
-    Deciding(Decision),
+    Deciding(Decision, Feed),
     /// The body of what nginx gets is read, to stand in a header, too.
     Reading(Option<Response>),
 }
@@ -35,8 +36,8 @@ const STATUS: HeaderName = HeaderName::from_static("x-gracekey-status");
 const DENIAL: HeaderName = HeaderName::from_static("x-gracekey-denial");
 
 impl Answer {
-    pub(super) fn decided(proxy: Proxy, decision: Decision) -> Self {
-        Self { proxy, state: State::Deciding(decision) }
+    pub(super) fn decided(proxy: Proxy, decision: Decision, feed: Feed) -> Self {
+        Self { proxy, state: State::Deciding(decision, feed) }
     }
 
     pub(super) fn refused(proxy: Proxy, response: Response) -> Self {
@@ -48,8 +49,11 @@ impl Future for Answer {
     type Output = Result<Response, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Deciding(decision) = &mut self.state {
+        if let State::Deciding(decision, feed) = &mut self.state {
             let Ok(response) = ready!(Pin::new(decision).poll(cx));
+            if response.status() == StatusCode::FORBIDDEN {
+                feed.count_refusal(&response);
+            }
             // A grant has no body, and needs no box for it.
             let boxed = |body: ResponseBody<_>| {
                 if body.is_end_stream() { Body::empty() } else { Body::new(body) }

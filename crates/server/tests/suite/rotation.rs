@@ -35,6 +35,86 @@ async fn a_successor_that_a_verifier_saw_is_in_use() {
     running.end().await;
 }
 
+/// The second in which this server keeps its own counts in memory ends no key.
+#[tokio::test]
+async fn a_successor_that_this_server_saw_is_in_use_at_once() {
+    let running = Running::with(|config| {
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        config.policy = gracekey_core::Policy::parse(br#"{"scopes":["logs:read"]}"#).unwrap();
+    })
+    .await;
+    let ask = async |path: &str, key: &str| {
+        let request = http::Request::get(format!("{}{path}", running.http.base()))
+            .header("authorization", format!("Bearer {key}"))
+            .header("x-forwarded-for", "192.0.2.1");
+        running.http.send(request.body(axum::body::Body::empty())).await.status.as_u16()
+    };
+    // Granted here, refused for its scope here, and the same where a proxy asks.
+    for (client, scope, path, status) in [
+        ("reader", "gracekey:read", "/v2/keys", 200),
+        ("stranger", "logs:write", "/v2/keys", 403),
+        ("caller", "logs:read", "/verify/envoy/", 200),
+        ("other", "logs:write", "/verify/envoy/", 403),
+    ] {
+        running.post("/v2/clients", json!({"client_id": client, "scopes": [scope]})).await.is(201);
+        let first = running.issue_more(client, "default").await;
+        running.clock.set(at(10));
+        let second = Issued::of_rotation(&running.rotate(&first.key).await.is(200).json());
+        assert_eq!(ask(path, &second.key).await, status, "{client}");
+        running.clock.set(at(20));
+        running.rotate(&first.key).await.refuses(409, "already_rotated");
+        let lost = format!("/v2/clients/{client}/credentials/default/rotate");
+        running.post(&lost, json!({"lost": true})).await.refuses(409, "already_rotated");
+        running.rotate(&second.key).await.is(200);
+        running.clock.set(at(0));
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_holder_rotates_only_so_often() {
+    let running = Running::new().await;
+    let mut key = running.issue("acme_corp").await.key;
+    let rotate = async |key: &str| {
+        running.http.call("POST", "/v2/auth/rotate-key", Some(key), Some(&json!({"grace": "0s"}))).await
+    };
+    for second in 1..=5 {
+        running.clock.set(at(second * 10));
+        key = Issued::of_rotation(&rotate(&key).await.is(200).json()).key;
+    }
+    running.clock.set(at(60));
+    let epoch = running.epoch().await;
+    let refused = rotate(&key).await;
+    assert_eq!(refused.headers["retry-after"], "3550");
+    refused.refuses(429, "too_many_rotations");
+    assert_eq!(running.epoch().await, epoch);
+    // Other credentials and operators go on.
+    let other = running.issue_more("acme_corp", "ci").await;
+    rotate(&other.key).await.is(200);
+    let order = json!({"grace": "0s"});
+    let path = "/v2/clients/acme_corp/credentials/default/rotate";
+    key = Issued::of_rotation(&running.post(path, order).await.is(200).json()).key;
+    running.clock.set(at(3800));
+    rotate(&key).await.is(200);
+    running.end().await;
+}
+
+#[tokio::test]
+async fn an_operator_may_let_holders_rotate_as_they_like() {
+    let running = Running::with(|config| {
+        config.limits.rotations_per_hour = 0;
+        config.limits.rotations_per_day = 0;
+    })
+    .await;
+    let mut key = running.issue("acme_corp").await.key;
+    for second in 1..=25 {
+        running.clock.set(at(second * 10));
+        let reply = running.http.call("POST", "/v2/auth/rotate-key", Some(&key), Some(&json!({"grace": "0s"}))).await;
+        key = Issued::of_rotation(&reply.is(200).json()).key;
+    }
+    running.end().await;
+}
+
 #[tokio::test]
 async fn a_grace_is_capped_by_the_server() {
     let running = Running::with(|config| config.max_grace = Grace::new(gracekey_core::Seconds::HOUR).unwrap()).await;

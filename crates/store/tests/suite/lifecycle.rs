@@ -182,9 +182,8 @@ async fn a_holder_rotates_only_so_often(place: Place) {
         AtMost { rotations: 3, within: Seconds(1000) },
     ];
     let at_once = |order: Rotate| Rotate { grace: "0s".parse().unwrap(), ..order };
-    let rotate = async |from: &Generation, now| {
-        store.rotate_within(&limits, &at_once(held(from)), &by(), at(now)).await
-    };
+    let rotate =
+        async |from: &Generation, now| store.rotate_within(&limits, &at_once(held(from)), &by(), at(now)).await;
     let refused = async |from: &Generation, now| match rotate(from, now).await {
         Err(StoreError::TooManyRotations(error)) => error.wait,
         other => panic!("{other:?}"),
@@ -217,7 +216,8 @@ async fn a_holder_rotates_only_so_often(place: Place) {
 async fn a_lost_answer_is_pruned_after_a_day(place: Place) {
     let store = place.store_with_client().await;
     let first = issue(&store, 1).await;
-    let rotate = async |from: &Generation, now| store.rotate(&held(from), &by(), at(now)).await.unwrap().value.successor;
+    let rotate =
+        async |from: &Generation, now| store.rotate(&held(from), &by(), at(now)).await.unwrap().value.successor;
     let lost = rotate(&first, 10).await;
     let second = rotate(&first, 20).await;
     let ended = rotate(&second, 30).await;

@@ -43,7 +43,7 @@ pub struct KeyringFeed {
 }
 
 impl KeyringFeed {
-    const USAGE_EVERY: Duration = Duration::from_secs(10);
+    const USAGE_EVERY: Duration = Duration::from_secs(1);
 
     /// The feed of a server, by the server's URL like `https://keys.example.com` (behind a proxy also with a path, under
     /// which the server's own paths begin), and the peppers that its keyring is made with.
@@ -124,7 +124,9 @@ impl KeyringFeed {
         self
     }
 
-    /// How often the server is told, every 10 seconds by default. That is also how exact its `last_used` is.
+    /// How often the server is told, every second by default, and never while there is nothing to tell. That is also how
+    /// exact its `last_used` is, and for how long it does not know that a new key is in use: with a longer interval, whoever
+    /// rotates with the old key meanwhile, as if the answer had been lost, ends the new one.
     #[must_use]
     pub fn usage_every(mut self, interval: Duration) -> Self {
         self.usage_every = Some(interval);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use gracekey_tower::{Following, GracekeyLayer, KeyringFeed, LiveKeyring};
+use gracekey_tower::{Caller, Following, GracekeyLayer, KeyringFeed, LiveKeyring};
 use http::StatusCode;
 use serde_json::Value;
 use tower::{Layer, ServiceExt, service_fn};
@@ -65,6 +65,36 @@ async fn each_granted_request_is_counted_for_its_key() {
     let reports = server.shared.reports.lock().unwrap().len();
     tokio::time::sleep(OFTEN * 5).await;
     assert_eq!(server.shared.reports.lock().unwrap().len(), reports);
+}
+
+#[tokio::test]
+async fn a_key_without_the_scope_is_in_use_all_the_same() {
+    let (server, live, _following) = reporting(|feed| feed).await;
+    let ask = async |policy_json: &str, number: u8| {
+        let service = GracekeyLayer::new(policy(policy_json), live.clone()).layer(service_fn(fine));
+        service.oneshot(bearer(&key(number))).await.unwrap()
+    };
+    let refused = ask(r#"{"scopes":["admin"]}"#, 1).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert_eq!(refused.extensions().get::<Caller>().unwrap().key_id(), id(1));
+    assert_eq!(ask(r#"{"scopes":["admin"],"mode":"shadow"}"#, 2).await.status(), StatusCode::OK);
+    // Whoever guesses uses no key.
+    let guessed = ask(r#"{"scopes":["admin"]}"#, 9).await;
+    assert_eq!(guessed.status(), StatusCode::UNAUTHORIZED);
+    assert!(guessed.extensions().get::<Caller>().is_none());
+    until("both", || counted(&server) == BTreeMap::from([(id(1), 1), (id(2), 1)])).await;
+}
+
+#[tokio::test]
+async fn a_first_use_is_reported_within_moments_by_default() {
+    let server = Server::start().await;
+    server.publish(document(1, vec![generation("acme", 1)]));
+    let live = LiveKeyring::empty();
+    let following = server.feed().follow(&live).unwrap();
+    following.first(LONG).await.unwrap();
+    use_key(&live, 1, 1).await;
+    // `until` gives up long before the ten seconds that verifiers once took.
+    until("a report", || counted(&server) == BTreeMap::from([(id(1), 1)])).await;
 }
 
 #[tokio::test]

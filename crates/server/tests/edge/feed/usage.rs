@@ -5,7 +5,8 @@ use std::time::Duration;
 use gracekey_core::KeyId;
 use gracekey_store::Store;
 
-use crate::running::{Running, add_client, issue};
+use crate::running::exchange::exchange;
+use crate::running::{Running, add_client, issue, now};
 
 const REPORT: &str = "POST /v2/usage";
 
@@ -14,19 +15,42 @@ async fn a_report_counts_once_however_often_it_is_sent() {
     let running = Running::start(|_| {}).await;
     add_client(&running.store, "acme", &[]).await;
     let key_id = issue(&running.store, "acme", "default").await.1.key_id;
+    let used = now();
     let report = |sequence: u64| {
         format!(
             r#"{{"verifier":"edge-1","sequence":{sequence},"keys":[
-                {{"key_id":"{key_id}","requests":5,"last_used":"2026-01-01T00:00:00Z"}},
-                {{"key_id":"AAAAAAAA","requests":1,"last_used":"2026-01-01T00:00:00Z"}}]}}"#
+                {{"key_id":"{key_id}","requests":5,"last_used":"{used}"}},
+                {{"key_id":"AAAAAAAA","requests":1,"last_used":"{used}"}}]}}"#
         )
     };
-    for (sequence, known) in [(7, 1), (7, 0), (6, 0), (8, 1)] {
+    for (sequence, known, stale) in [(7, 1, None), (7, 0, Some(true)), (6, 0, Some(true)), (8, 1, None)] {
         let reply = running.send(REPORT, &[], &report(sequence)).await;
         assert_eq!((reply.status, reply.json()["known"].as_u64()), (200, Some(known)), "{sequence}");
+        assert_eq!(reply.json()["stale"].as_bool(), stale, "{sequence}");
     }
     assert_eq!(requests(&running.store, key_id).await, 10);
     assert_eq!(running.metric("gracekey_usage_reports_total{outcome=\"written\"}").await, 4.0);
+}
+
+#[tokio::test]
+async fn nobody_silences_the_verifier_of_somebody_else() {
+    let running = Running::start(|_| {}).await;
+    add_client(&running.store, "other-poller", &["gracekey:feed"]).await;
+    let other = issue(&running.store, "other-poller", "default").await.0;
+    let report = |sequence: i64| format!(r#"{{"verifier":"edge-1","sequence":{sequence},"keys":[]}}"#);
+    let by_other = async |sequence: i64| {
+        let key = format!("Bearer {}", other.reveal());
+        let headers = [("authorization", key.as_str()), ("content-type", "application/json")];
+        exchange(running.server.local_addr(), REPORT, &headers, report(sequence).as_bytes()).await
+    };
+    let millis = now().unix_seconds() * 1000;
+    // A clock that is ahead by a little is fine, one that is ahead by more is told so.
+    assert_eq!(by_other(millis + 50_000).await.status, 200);
+    let refused = by_other(millis + 600_000).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "invalid_request"));
+    assert!(refused.json()["error_description"].as_str().expect("a description").contains("sequence"));
+    let reply = running.send(REPORT, &[], &report(millis)).await;
+    assert_eq!((reply.status, reply.json()["stale"].as_bool()), (200, None), "another client's of the same name");
 }
 
 #[tokio::test]
