@@ -6,6 +6,7 @@ use gracekey_core::{ApiKey, Held, Policy, Request, Timestamp, decide};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::chase::Chase;
 use crate::world::{Random, SharedWorld};
 use crate::{Case, SetUp, World, grouped, now};
 
@@ -40,6 +41,9 @@ pub(crate) fn cases() -> Vec<Case> {
             let circumstances = format!("{keys}, a different one each time");
             cases.push(decision("decide, hit", circumstances.clone(), &world, different, now()));
             cases.push(decision("decide, miss: an unknown key", circumstances, &world, unknown_different, now()));
+        }
+        if size > DIFFERENT {
+            cases.push(floor(format!("a different one of {keys} each time"), &world));
         }
     }
     cases
@@ -79,6 +83,23 @@ fn bare(circumstances: String, world: &SharedWorld, values: Values) -> Case {
             let mut hmac = prepared.clone();
             hmac.update(key);
             black_box(hmac.finalize().into_bytes());
+        })
+    })
+}
+
+/// The same, and then one read of memory that waits for it.
+fn floor(circumstances: String, world: &SharedWorld) -> Case {
+    let world = world.clone();
+    Case::new("bare HMAC-SHA256, then one read of memory", circumstances, move || {
+        let prepared = Hmac::<Sha256>::new_from_slice(&[7; 32])?;
+        let mut values = Circle::new(different(&*world.get()?)?);
+        let mut chase = Chase::new(DIFFERENT)?;
+        Ok(move || {
+            let (_, key) = black_box(values.next()).split_at(7);
+            let mut hmac = prepared.clone();
+            hmac.update(key);
+            let [first, ..]: [u8; 32] = hmac.finalize().into_bytes().into();
+            chase.read_behind(first);
         })
     })
 }

@@ -1,5 +1,6 @@
 //! What the benches measure: each case once, for criterion and for the table of ratios alike.
 
+mod chase;
 mod clock;
 mod decisions;
 mod layer;

@@ -102,12 +102,21 @@ impl Random {
     pub(crate) fn key(&mut self) -> SetUp<ApiKey> {
         let mut entropy = [0; ApiKey::ENTROPY];
         for byte in &mut entropy {
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            let [.., high] = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes();
+            let [.., high] = self.next().to_le_bytes();
             *byte = high;
         }
         Ok(ApiKey::mint(&Prefix::default(), &entropy)?)
+    }
+
+    /// A number below `count`.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        usize::try_from((u128::from(self.next()) * (count as u128)) >> 64).unwrap_or(0)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 }
