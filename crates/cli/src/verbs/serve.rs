@@ -56,6 +56,9 @@ pub(crate) struct Serve {
     /// The longest grace that a rotation may ask for
     #[arg(long, value_name = "SPAN", default_value = "30d")]
     max_grace: Grace,
+    /// How often the holder of a credential may rotate it in an hour, and four times as often in a day; 0: as it likes
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    rotations_per_hour: u32,
     /// What new keys begin with
     #[arg(long, default_value_t)]
     prefix: Prefix,
@@ -170,6 +173,8 @@ impl Serve {
         config.trusted_proxies.clone_from(&self.trusted_proxy);
         config.tls = self.tls();
         config.max_grace = self.max_grace;
+        config.limits.rotations_per_hour = self.rotations_per_hour;
+        config.limits.rotations_per_day = self.rotations_per_hour.saturating_mul(4);
         config.prefix = self.prefix.clone();
         config.open_feed = self.open_feed;
         config.telemetry = Some(Telemetry::install().map_err(Failure::refused)?);
