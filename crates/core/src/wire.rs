@@ -142,6 +142,7 @@ pub(crate) fn shown(text: &str) -> String {
 /// that changes the direction in which what stands around it is shown (UAX #9), so that a line reads as another.
 #[must_use]
 pub fn is_unseen(char: char) -> bool {
-    let turns = matches!(char, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        matches!(char, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     turns || char.is_control() || matches!(char, '\u{2028}' | '\u{2029}')
 }
