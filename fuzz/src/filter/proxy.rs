@@ -44,12 +44,17 @@ impl Proxy {
         self.metrics.borrow().iter().find(|(own, _)| own == name).map_or(0, |(_, value)| *value)
     }
 
-    /// Takes what the filter did to the stream that it entered last.
+    /// Takes what the filter did to the stream that it entered last: answered, let go, or left waiting as it was.
     pub(super) fn leave(&self) {
-        if let Some(stream) = self.entered.take() {
-            let (request, answered) = (self.request.take(), self.answered.take());
-            assert_ne!(answered.is_some(), self.resumed.take(), "it is answered or goes on, and one of both");
+        let Some(stream) = self.entered.take() else { return };
+        let (request, answered) = (self.request.take(), self.answered.take());
+        let resumed = self.resumed.take();
+        assert!(!(resumed && answered.is_some()), "answered, and let go all the same");
+        if resumed || answered.is_some() {
+            self.waiting.borrow_mut().remove(&stream);
             self.gone_on.borrow_mut().push((stream, request, answered));
+        } else {
+            assert_eq!(self.waiting.borrow().get(&stream), Some(&request), "changed, and still it waits");
         }
     }
 }
@@ -154,7 +159,7 @@ impl Host for Proxy {
 
     fn enter(&self, stream: u32) -> bool {
         self.leave();
-        let Some(request) = self.waiting.borrow_mut().remove(&stream) else { return false };
+        let Some(request) = self.waiting.borrow().get(&stream).cloned() else { return false };
         *self.request.borrow_mut() = request;
         self.entered.set(Some(stream));
         true
