@@ -18,6 +18,8 @@ struct Proxy {
 pub(crate) struct Filter {
     store: Store<Proxy>,
     instance: Instance,
+    /// The memory that each request finds.
+    memory: Vec<u8>,
 }
 
 const FUEL: u64 = u64::MAX / 2;
@@ -47,7 +49,7 @@ impl Filter {
                 .expect("an import");
         }
         let instance = linker.instantiate_and_start(&mut store, &module).expect("an instance");
-        let mut filter = Self { store, instance };
+        let mut filter = Self { store, instance, memory: Vec::new() };
         filter.function::<(), ()>("_initialize").call(&mut filter.store, ()).expect("initialized");
         filter.function::<(u32, u32), ()>("proxy_on_context_create").call(&mut filter.store, (1, 0)).expect("a root");
         let size = u32::try_from(filter.store.data().configuration.len()).expect("a size");
@@ -56,11 +58,21 @@ impl Filter {
         filter
     }
 
+    /// From now on each request finds the memory as it is now: how an allocator stands after the requests before is no
+    /// matter of the key.
+    pub(crate) fn remember(&mut self) {
+        self.memory = self.instance.get_memory(&self.store, "memory").expect("the memory").data(&self.store).to_vec();
+    }
+
     /// Sends a request with that key. Returns the status of the answer, if there is one, and how many instructions it
     /// took.
     pub(crate) fn send(&mut self, key: &[u8]) -> (Option<u32>, u64) {
         let headers: [(&str, &[u8]); 4] =
             [(":method", b"GET"), (":path", b"/v1/logs"), (":authority", b"api"), ("x-api-key", key)];
+        let memory = self.instance.get_memory(&self.store, "memory").expect("the memory");
+        if let Some(found) = memory.data_mut(&mut self.store).get_mut(..self.memory.len()) {
+            found.copy_from_slice(&self.memory);
+        }
         self.store.data_mut().headers = serialize(headers.into_iter());
         self.store.data_mut().status = None;
         self.function::<(u32, u32), ()>("proxy_on_context_create").call(&mut self.store, (2, 1)).expect("a context");
