@@ -9,7 +9,7 @@ use crate::parts::root;
 /// Builds it from a copy of the tree, as small and as quickly as its purpose allows: without optimization.
 pub(crate) fn filter() -> PathBuf {
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let copy = scratch.join("planted");
+    let copy = scratch.join("planted-filter");
     fs::remove_dir_all(&copy).ok();
     let members = ["crates/core", "wasm"];
     for folder in members {
@@ -27,7 +27,7 @@ pub(crate) fn filter() -> PathBuf {
     fs::write(&secret, with_early_exit(&source)).expect("the flaw");
 
     // A target folder of its own: cargo knows both filters by one name. All that it takes was fetched for this test.
-    let target = scratch.join("planted-target");
+    let target = scratch.join("planted-filter-target");
     let built = Command::new("cargo")
         .args(["build", "--quiet", "--target", "wasm32-wasip1", "-p", "gracekey-filter", "--target-dir"])
         .arg(&target)
