@@ -10,7 +10,7 @@ pub enum PepperError {
     Empty,
     /// There is no `<id>:` before the secret.
     NoId,
-    /// The id is no [`PepperId`].
+    /// The id is no [`PepperId`](crate::PepperId).
     BadId,
     /// The secret is no base64.
     NotBase64,
