@@ -24,7 +24,7 @@ const PERIOD: Duration = Duration::from_millis(1_000);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_client_rotates_itself_and_none_is_refused() {
-    let (clients, seconds) = (size("GRACEKEY_CLIENTS", 30), u64::from(size("GRACEKEY_SECONDS", 4)));
+    let (clients, seconds) = (size("GRACEKEY_CLIENTS", 12), u64::from(size("GRACEKEY_SECONDS", 4)));
     let server = Server::start("life-rotation").await;
     let admin = server.admin_key().await;
     let feed = server.run(&["issue", "--client", "edge", "--scope", "gracekey:feed"]);
