@@ -13,7 +13,7 @@ pub(crate) struct Refresh {
     call: Option<Call>,
     /// How many calls were made.
     made: u64,
-    /// The keyring changed since the last one was made.
+    /// The keyring changed since the last one was answered, by whichever way.
     news: bool,
     /// Each call for nothing moves this on by [`Self::REST`], from now at the earliest.
     paid_until: u64,
@@ -50,7 +50,9 @@ impl Refresh {
 
     /// The call was made, or could not be.
     pub(crate) fn made(&mut self, now: u64, call: Option<Call>) {
-        (self.wanted, self.news) = (false, false);
+        self.wanted = false;
+        // What came before the first one is no news.
+        self.news &= self.made > 0;
         self.made += 1;
         let failed = call.is_none();
         self.call = call;
@@ -71,7 +73,7 @@ impl Refresh {
 
     /// The call was answered, or counts as lost.
     pub(crate) fn answered(&mut self, now: u64) {
-        if self.call.take().is_some() && !self.news {
+        if self.call.take().is_some() && !std::mem::take(&mut self.news) {
             self.pay(now);
         }
     }

@@ -68,6 +68,7 @@ const FRUITLESS: usize = 8;
 /// Looks whenever a request has a key that is not known.
 async fn recheck<F: Future<Output = ()>>(seat: Occupied, fruitless: Arc<Semaphore>, mut look: impl FnMut() -> F) {
     let Occupied(seat) = &seat;
+    let mut seen = None;
     loop {
         if fruitless.available_permits() == 0 {
             seat.rest();
@@ -75,15 +76,17 @@ async fn recheck<F: Future<Output = ()>>(seat: Occupied, fruitless: Arc<Semaphor
         // It is never closed.
         let Ok(permit) = fruitless.acquire().await else { return };
         std::future::poll_fn(|cx| seat.poll_asked(cx)).await;
-        let before = seat.live.epoch();
+        let before = seen.or_else(|| seat.live.epoch());
         let mut look = pin!(look());
         if timeout(PATIENCE, &mut look).await.is_err() {
             seat.rest();
             look.await;
         }
         seat.answered();
-        // Keys that are really new, and be they many, are no reason to rest.
-        if seat.live.epoch() == before {
+        // Keys that are really new, and be they many, are no reason to rest: also where the keyring came by another way
+        // after the last look and before this one.
+        seen = seat.live.epoch();
+        if seen == before {
             permit.forget();
         }
     }
