@@ -67,6 +67,13 @@ struct Board {
     stopping: bool,
 }
 
+impl Board {
+    /// The epoch of the newest edition.
+    fn epoch(&self) -> Option<u64> {
+        self.edition.as_deref().map(Edition::epoch)
+    }
+}
+
 impl Feed {
     /// For so long the store may be silent before the feed no longer says that what a verifier holds is the newest.
     const SILENCE: u64 = 5;
@@ -158,7 +165,7 @@ impl Shared {
 
     /// The epoch of the newest edition.
     fn epoch(&self) -> Option<u64> {
-        self.board.borrow().edition.as_deref().map(Edition::epoch)
+        self.board.borrow().epoch()
     }
 
     /// There is this epoch: nobody is told any more that an older one is the newest.
@@ -166,9 +173,9 @@ impl Shared {
         self.known.fetch_max(epoch, Ordering::AcqRel);
     }
 
-    /// Whether the newest edition is the newest epoch that this server knows of.
-    fn is_current(&self, board: &Board) -> bool {
-        board.edition.as_deref().is_some_and(|edition| edition.epoch() >= self.known.load(Ordering::Acquire))
+    /// The newest epoch that this server knows of.
+    fn known(&self) -> u64 {
+        self.known.load(Ordering::Acquire)
     }
 
     /// Seconds since the store last said that this is the newest, if those are too many to vouch for it.

@@ -132,7 +132,9 @@ impl Gate {
     fn first_refusal<B>(&self, request: &http::Request<B>, denial: Denial<'_>, under: Under<'_>) -> Decided {
         let denial = self.throttled(request, denial, under.now);
         // The source may know the key by now.
-        let wait = if denial.reason() == Reason::Unknown { Recheck::ask(&self.keys) } else { None };
+        let decided_with = under.scene.ring.as_deref().map(|ring| ring.epoch());
+        let is_unknown = denial.reason() == Reason::Unknown;
+        let wait = is_unknown.then(|| Recheck::ask(&self.keys, decided_with)).flatten();
         wait.map_or_else(|| Decided::Answer(self.answer(&denial, under)), Decided::Wait)
     }
 

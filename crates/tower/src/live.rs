@@ -121,11 +121,12 @@ impl LiveKeyring {
     fn put(&self, turn: &mut Replacing, keyring: Arc<Keyring>) {
         let ring = if turn.counting { Ring::counting(keyring) } else { Ring::new(keyring) };
         let ring = Some(Arc::new(ring));
-        let replaced = self.shared.ring.swap(ring.clone());
+        // First those who decide with it, so that whoever sees its epoch is decided with it.
         turn.followers.retain(|follower| {
             let follower = follower.upgrade();
             follower.inspect(|follower| follower.take(ring.clone())).is_some()
         });
+        let replaced = self.shared.ring.swap(ring);
         turn.replaced.extend(replaced.filter(|ring| turn.counting && ring.is_counting()));
     }
 
