@@ -10,7 +10,8 @@ filter=$(scripts/wasm-build.sh)
 target=${CARGO_TARGET_DIR:-$PWD/target}
 cargo build --quiet --release --target wasm32-wasip1 --manifest-path benches/envoy/reference/Cargo.toml \
   --target-dir "$target/reference"
-reference=$target/reference/wasm32-wasip1/release/gracekey_reference_filter.wasm
+reference=$target/reference/reference.wasm
+scripts/wasm-entries.sh "$target/reference/wasm32-wasip1/release/gracekey_reference_filter.wasm" "$reference"
 python3 benches/envoy/run.py --envoy .tools/envoy/envoy --filter "$filter" --reference "$reference" "$@"
 printf '\nThe ways to read headers:\n\n'
 python3 benches/envoy/headers.py --envoy .tools/envoy/envoy --reference "$reference" "$@"

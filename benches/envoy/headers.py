@@ -33,7 +33,7 @@ def main():
     ]
     taken = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as folder:
-        envoy = run.start(options, folder, "edge", {"static_resources": {"listeners": listeners}}, ports.values())
+        envoy = run.start(options, folder, "edge", {"static_resources": {"listeners": listeners}}, ports.values(), run.MEASURED)
         try:
             for around in range(options.rounds + 1):
                 for way, port in ports.items():
