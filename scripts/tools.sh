@@ -5,7 +5,8 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
-need() { command -v "$1" >/dev/null 2>&1; }
+# A program of its own: what the shell alone has, tests can't start.
+need() { type -P "$1" >/dev/null; }
 
 apt() { # apt PROGRAM PACKAGE...
   need "$1" && return
@@ -43,6 +44,7 @@ apt setpriv util-linux
 apt unshare util-linux
 apt mount mount
 apt openssl openssl
+apt kill procps
 apt curl curl
 # The proxy that asks the server before each request; Debian keeps it off the PATH of most users.
 PATH="$PATH:/usr/sbin" apt nginx nginx-light

@@ -145,12 +145,11 @@ fn unknown_or_malformed(credential: &[u8]) -> Reason {
 }
 
 /// Times are half-open: at the second of an end it is over, at the second of `not_before` it is on.
+/// A revocation waits for no clock.
 #[inline]
 fn check_times<'a>(entry: Entry<'a>, now: Timestamp) -> Result<(), Refusal<'a>> {
     let refuse = |reason| Err(Refusal { reason, entry: Some(entry), scopes: [&[], &[]] });
-    if let Some((at, end)) = entry.end()
-        && at <= now
-    {
+    if let Some((_, end)) = entry.ended(now) {
         let reason = match end {
             End::Revoked => Reason::Revoked,
             End::Expired => Reason::Expired,

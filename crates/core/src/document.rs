@@ -72,7 +72,7 @@ pub struct Generation {
     /// A superseded key is valid before this moment only.
     #[serde(default)]
     pub retires_at: Option<Timestamp>,
-    /// The key was revoked, and is not valid from this moment on.
+    /// The key was revoked at this moment. It is not valid any more, also where a clock has not come to it yet.
     #[serde(default)]
     pub revoked_at: Option<Timestamp>,
     /// A successor was minted at this moment: the rotation window begins.
@@ -108,6 +108,13 @@ impl Generation {
             .into_iter()
             .filter_map(|(at, end)| at.map(|at| (at, end)))
             .min_by_key(|(at, _)| *at)
+    }
+
+    /// When it ended, and why, if it has by `now`. A revocation ends it at once, whatever the clock at hand says: nobody
+    /// revokes in advance, so a clock that is not there yet is slow.
+    #[must_use]
+    pub fn ended(&self, now: Timestamp) -> Option<(Timestamp, End)> {
+        self.end().filter(|(at, _)| *at <= now || self.revoked_at.is_some())
     }
 }
 

@@ -173,9 +173,9 @@ impl<'g> Credential<'g> {
         };
         let named = self.generations.iter().copied().find(|generation| generation.key_id == key_id);
         let named = named.ok_or(LifecycleError::UnknownKey { key_id })?;
-        match named.end() {
-            Some((at, end)) if at <= now => Err(LifecycleError::Ended { key_id, at, end }),
-            _ => Ok(named),
+        match named.ended(now) {
+            Some((at, end)) => Err(LifecycleError::Ended { key_id, at, end }),
+            None => Ok(named),
         }
     }
 
@@ -213,13 +213,13 @@ impl Generation {
     /// Whether it has not ended by `now`. One that is valid only later counts as live.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.end().is_none_or(|(at, _)| now < at)
+        self.ended(now).is_none()
     }
 
     /// Whether it ended longer ago than `keep`, so that nobody need be told of it any more.
     #[must_use]
     pub fn is_forgotten(&self, keep: Seconds, now: Timestamp) -> bool {
-        self.end().is_some_and(|(at, _)| at <= now && now.seconds_since(at) > u64::from(keep.0))
+        self.ended(now).is_some_and(|(at, _)| now.seconds_since(at) > u64::from(keep.0))
     }
 
     /// Ends it at once. Says whether that changed anything: what has ended already stays as it is.

@@ -126,8 +126,8 @@ impl KeyRow {
     #[must_use]
     pub fn state(&self, now: Timestamp) -> KeyState {
         let generation = &self.generation;
-        match generation.end() {
-            Some((at, end)) if at <= now => KeyState::Ended(end),
+        match generation.ended(now) {
+            Some((_, end)) => KeyState::Ended(end),
             _ if self.client_disabled => KeyState::ClientDisabled,
             _ if generation.not_before.is_some_and(|from| now < from) => KeyState::NotYetValid,
             _ if generation.superseded_at.is_some_and(|at| at <= now) => KeyState::Superseded,

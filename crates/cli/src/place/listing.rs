@@ -58,7 +58,7 @@ impl KeyLine {
 
     /// Of a generation, as it stands at `now`.
     pub(super) fn new(generation: &Generation, client_disabled: bool, now: Timestamp) -> Self {
-        let ended = generation.end().filter(|(at, _)| *at <= now);
+        let ended = generation.ended(now);
         let state = match ended {
             Some((_, End::Revoked)) => State::Revoked,
             Some((_, End::Expired)) => State::Expired,

@@ -88,6 +88,13 @@ impl<'k> Entry<'k> {
         self.record().and_then(Record::end)
     }
 
+    /// When the generation ended, and why, if it has by `now`. A revocation waits for no clock.
+    #[must_use]
+    #[inline]
+    pub fn ended(self, now: Timestamp) -> Option<(Timestamp, End)> {
+        self.end().filter(|(at, _)| *at <= now || self.record().is_some_and(Record::revoked))
+    }
+
     /// Whether a successor has taken its place by `now`.
     #[must_use]
     pub fn is_superseded(self, now: Timestamp) -> bool {

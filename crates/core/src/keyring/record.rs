@@ -28,17 +28,22 @@ const NEVER: u64 = (1 << BITS) - 1;
 const UNSET: [(u32, u64); 3] = [(0, 0), (1, NEVER), (2, NEVER)];
 
 const DISABLED: u32 = 1 << 24;
-const REVOKED: u32 = 1 << 25;
-const EXPIRED: u32 = 1 << 26;
+/// The end is a revocation, or an expiry.
+const ENDS_REVOKED: u32 = 1 << 25;
+const ENDS_EXPIRED: u32 = 1 << 26;
+/// It was revoked, and be it after another end.
+const REVOKED: u32 = 1 << 27;
 
 impl Record {
     pub(super) fn new(generation: &Generation, credential: u32, disabled: bool) -> Self {
         let end = generation.end();
-        let flags = match end {
-            Some((_, End::Revoked)) => REVOKED,
-            Some((_, End::Expired)) => EXPIRED,
+        let ends = match end {
+            Some((_, End::Revoked)) => ENDS_REVOKED,
+            Some((_, End::Expired)) => ENDS_EXPIRED,
             _ => 0,
         };
+        let flag = |flag, is_set| if is_set { flag } else { 0 };
+        let flags = ends | flag(DISABLED, disabled) | flag(REVOKED, generation.revoked_at.is_some());
         let moments = [
             generation.not_before.map_or(0, pack),
             generation.superseded_at.map_or(NEVER, pack),
@@ -49,7 +54,7 @@ impl Record {
             moments: moments.iter().rev().fold(0, |all, moment| all << BITS | u128::from(*moment)),
             key_id: generation.key_id,
             credential,
-            number: generation.generation | flags | if disabled { DISABLED } else { 0 },
+            number: generation.generation | flags,
         }
     }
 
@@ -95,6 +100,10 @@ impl Record {
         self.number & DISABLED != 0
     }
 
+    pub(super) fn revoked(&self) -> bool {
+        self.number & REVOKED != 0
+    }
+
     pub(super) fn not_before(&self) -> Option<Timestamp> {
         Some(self.moment(0)).filter(|moment| *moment != 0).and_then(unpack)
     }
@@ -104,7 +113,7 @@ impl Record {
     }
 
     pub(super) fn end(&self) -> Option<(Timestamp, End)> {
-        let end = match (self.number & REVOKED != 0, self.number & EXPIRED != 0) {
+        let end = match (self.number & ENDS_REVOKED != 0, self.number & ENDS_EXPIRED != 0) {
             (true, _) => End::Revoked,
             (_, true) => End::Expired,
             _ => End::Retired,
