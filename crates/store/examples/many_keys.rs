@@ -1,12 +1,15 @@
-//! What a store of many keys costs: `many_keys <address> [keys]`, by default 100,000 keys on an empty store.
+//! What a store of many keys costs: `many_keys <address> [keys [revoke]]`, by default 100,000 keys on an empty store, and
+//! with `revoke` a revocation half a second after the import began.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures, and prints what it measured")]
 
 use std::error::Error;
 use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use gracekey_core::{Client, Pepper, Peppers, Prefix, Revoke, Timestamp};
-use gracekey_store::{Actor, Import, Rotate, RotateFrom, Store, Usage, mint};
+use gracekey_core::{Client, ClientId, KeyId, Pepper, Peppers, Prefix, Revoke, Timestamp};
+use gracekey_store::{Actor, Import, Issue, Rotate, RotateFrom, Store, Usage, mint};
 
 const CHANGES: u32 = 200;
 
@@ -29,11 +32,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let import = Import::csv(csv.as_bytes(), &peppers)?;
     println!("{keys} keys read and digested in {:?}", start.elapsed());
     drop(csv);
-    let others = tokio::spawn(others(Store::connect(&address).await?, now));
+    let (over, other) = (Arc::new(AtomicBool::new(false)), Store::connect(&address).await?);
+    let victim = match arguments.next() {
+        None => None,
+        Some(_) => {
+            let (client_id, credential) = ("victim".parse::<ClientId>()?, "default".parse()?);
+            let client = Client { client_id: client_id.clone(), disabled: false, scopes: Vec::new() };
+            store.add_client(&client.into(), &by, now).await?;
+            let key = mint(&Prefix::default(), &pepper)?.1;
+            let issue = Issue { client_id, credential, key, expires_at: None };
+            Some(store.issue(&issue, &by, now).await?.value.key_id)
+        }
+    };
+    let others = tokio::spawn(others(other, victim, over.clone(), now));
     let start = Instant::now();
     let report = store.import(import, &by, now, |_| {}).await?.value;
     println!("{} keys imported in {:?}, {}", report.imported(), start.elapsed(), memory());
-    println!("meanwhile {}", others.await?);
+    over.store(true, Ordering::SeqCst);
+    println!("meanwhile {}", others.await??);
     drop(report);
 
     let start = Instant::now();
@@ -67,31 +83,42 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What another server finds while keys are imported: how long it reads, and what becomes of its change.
-async fn others(store: Store, now: Timestamp) -> String {
-    let (mut reads, mut longest) = (0, Duration::ZERO);
-    let change = async {
+/// What another server finds while keys are imported: the longest that a read took and a change, how many changes were
+/// refused, and how long a revocation took, if one is wanted.
+async fn others(store: Store, revoke: Option<KeyId>, over: Arc<AtomicBool>, now: Timestamp) -> Result<String, String> {
+    let by: Actor = "another".parse().map_err(|_| "no actor")?;
+    let (mut reads, mut changes, mut count, mut refused) = (Duration::ZERO, Duration::ZERO, 0, 0);
+    let revocation = async {
+        let Some(key_id) = revoke else { return String::new() };
+        tokio::time::sleep(Duration::from_millis(500)).await;
         let start = Instant::now();
-        let (client, by) = ("another".parse(), "another".parse());
-        let (Ok(client_id), Ok(by)) = (client, by) else { return String::new() };
-        let client = Client { client_id, disabled: false, scopes: Vec::new() };
-        match store.add_client(&client.into(), &by, now).await {
-            Ok(_) => format!("a change waited {:?}", start.elapsed()),
-            Err(error) => format!("a change was refused after {:?}: {error}", start.elapsed()),
-        }
+        let done = store.revoke(&Revoke::Key(key_id), &by, now).await;
+        format!(
+            "; a revocation took {:?}: {}",
+            start.elapsed(),
+            done.map_or_else(|error| error.to_string(), |_| "done".into())
+        )
     };
-    tokio::pin!(change);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    loop {
-        tokio::select! {
-            told = &mut change => return format!("{told}; the longest of {reads} reads took {longest:?}"),
-            () = tokio::time::sleep(Duration::from_millis(20)) => {
-                let start = Instant::now();
-                reads += u32::from(store.epoch().await.is_ok());
-                longest = longest.max(start.elapsed());
-            }
+    let usual = async {
+        while !over.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let start = Instant::now();
+            store.epoch().await.map_err(|error| error.to_string())?;
+            reads = reads.max(start.elapsed());
+            let client_id = format!("another-{count}").parse().map_err(|_| "no client id")?;
+            let client = Client { client_id, disabled: false, scopes: Vec::new() };
+            let start = Instant::now();
+            refused += u32::from(store.add_client(&client.into(), &by, now).await.is_err());
+            changes = changes.max(start.elapsed());
+            count += 1;
         }
-    }
+        Ok::<(), String>(())
+    };
+    let (revoked, done) = tokio::join!(revocation, usual);
+    done?;
+    Ok(format!(
+        "the longest of {count} reads took {reads:?}, the longest change {changes:?}, {refused} refused{revoked}"
+    ))
 }
 
 /// What this process takes right now and took at most, as Linux tells it.

@@ -3,7 +3,7 @@ use serde_json::Value as Json;
 
 use crate::actor::Actor;
 use crate::connect::{Engine, Store};
-use crate::database::{Row, Statement, Transaction};
+use crate::database::{Row, Statement, Transaction, Wait};
 use crate::error::{StoreError, damaged};
 use crate::rows;
 
@@ -43,7 +43,18 @@ pub(crate) struct About<'a> {
 
 impl Store {
     pub(crate) async fn change<'a>(&self, by: &'a Actor, now: Timestamp) -> Result<Change<'a>, StoreError> {
-        let mut transaction = self.database.write().await?;
+        Change::begin(self.database.write(Wait::Usual).await?, by, now).await
+    }
+
+    /// A change that takes something away from somebody. It waits longer for others, and imports make way for it.
+    pub(crate) async fn urgent_change<'a>(&self, by: &'a Actor, now: Timestamp) -> Result<Change<'a>, StoreError> {
+        Change::begin(self.database.write(Wait::Long).await?, by, now).await
+    }
+}
+
+impl<'a> Change<'a> {
+    /// Takes the lock, and waits for it.
+    pub(crate) async fn begin(mut transaction: Transaction, by: &'a Actor, now: Timestamp) -> Result<Self, StoreError> {
         let statement = Statement::new(match transaction.engine() {
             Engine::Sqlite => "SELECT epoch, issued_at FROM gracekey_keyring WHERE id = 1",
             Engine::Postgres => "SELECT epoch, issued_at FROM gracekey_keyring WHERE id = 1 FOR UPDATE",
@@ -51,8 +62,7 @@ impl Store {
         let read = |row: &Row<'_>| Ok((rows::epoch(row, 0)?, rows::timestamp(row.int(1)?)?));
         let keyring = transaction.first(statement, read).await?;
         let (epoch, before) = keyring.ok_or_else(|| damaged("the keyring's row is gone; restore a backup"))?;
-        let behind = before.seconds_since(now) <= CLOCKS;
-        Ok(Change { transaction, epoch, begun: false, by, now, seen: if behind { before.max(now) } else { now } })
+        Ok(Self { transaction, epoch, begun: false, by, now, seen: seen(before, now) })
     }
 }
 
@@ -101,6 +111,11 @@ impl Change<'_> {
             self.begun = true;
         }
         Ok(self.epoch)
+    }
+
+    /// The epoch that this change found, or has begun.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     pub(crate) fn by(&self) -> &Actor {
@@ -165,4 +180,9 @@ impl Change<'_> {
             Some((key_id, false)) => Err(LifecycleError::Taken { key_id: *key_id }.into()),
         }
     }
+}
+
+/// A moment, but not before the last change, unless that was dated by a clock gone wrong.
+pub(crate) fn seen(before: Timestamp, now: Timestamp) -> Timestamp {
+    if before.seconds_since(now) <= CLOCKS { before.max(now) } else { now }
 }

@@ -117,7 +117,7 @@ impl Store {
         by: &Actor,
         now: Timestamp,
     ) -> Result<Done<()>, StoreError> {
-        let mut change = self.change(by, now).await?;
+        let mut change = self.urgent_change(by, now).await?;
         let known = change.known_client(client_id).await?;
         if let Some(disabled) = wanted.disabled.filter(|disabled| *disabled != known.disabled) {
             let statement = Statement::new("UPDATE gracekey_clients SET disabled = $2 WHERE client_id = $1");

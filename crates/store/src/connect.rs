@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, Executor};
 
 use crate::address::Address;
-use crate::database::{Database, Statement};
+use crate::database::{Database, Statement, Urgent};
 use crate::error::{StoreError, damaged, in_database};
 use crate::{migrate, rows};
 
@@ -100,7 +100,7 @@ impl Store {
     /// Closes all connections, after what is under way. Clones are closed with it.
     pub async fn close(&self) {
         match &*self.database {
-            Database::Sqlite { reads, writes } => {
+            Database::Sqlite { reads, writes, .. } => {
                 reads.close().await;
                 writes.close().await;
             }
@@ -135,7 +135,7 @@ async fn sqlite(path: &Path) -> Result<Database, StoreError> {
     migrate::sqlite(&writes).await?;
     let reads =
         sqlite_pool(SQLITE_READERS).connect_with(options.pragma("query_only", "ON")).await.map_err(in_database)?;
-    Ok(Database::Sqlite { reads, writes })
+    Ok(Database::Sqlite { reads, writes, urgent: Urgent::beside(path) })
 }
 
 /// SQLite itself rolls back when a disk is full or fails. Then the library's own rollback fails, it takes the connection

@@ -10,13 +10,15 @@ pub use report::{Fate, ImportError, ImportLine, ImportReport};
 pub use table::Table;
 
 use std::io::Read;
+use std::sync::Arc;
 
 use gracekey_core::{ApiKeys, Document, LifecycleError, Peppers, Timestamp};
 
 use crate::actor::Actor;
-use crate::change::Done;
-use crate::connect::Store;
-use crate::error::{StoreError, failed};
+use crate::change::{Change, Done, seen};
+use crate::connect::{Engine, Store};
+use crate::database::Wait;
+use crate::error::{StoreError, Trouble, failed};
 use plan::Known;
 use source::Row;
 
@@ -71,7 +73,7 @@ impl Import {
     /// [`ImportError::Exhausted`].
     pub fn into_document(self, document: &mut Document, now: Timestamp) -> Result<ImportReport, ImportError> {
         let known = Known::new(document.clients.clone(), document.keys.clone());
-        let plan = known.plan(self, now)?;
+        let plan = known.plan(&self, now)?;
         if plan.report.refused() > 0 {
             return Err(ImportError::Rows(plan.report));
         }
@@ -106,30 +108,71 @@ impl Store {
     /// `default-2` and so on. A client that opens the server itself takes no key that is shorter than 24 characters and not of
     /// our form: it could be guessed. A key that the same client has already is passed over, so an import can be repeated.
     ///
-    /// Other changes wait meanwhile, for 5 seconds at most: then they are refused as [`Trouble::Busy`](crate::Trouble::Busy)
-    /// and can be asked for again. Whoever only reads waits for nothing.
+    /// It keeps nobody waiting for longer than it must: all is read, digested and checked before. On PostgreSQL the rows are
+    /// written before the lock is taken, and only the lines of the audit log under it. A SQLite file is locked while they
+    /// are written, but an import gives way when a revocation or another change of [`Store::revoke`]'s kind asks for the file,
+    /// and begins once more. Whoever only reads waits for nothing.
     ///
     /// # Errors
-    /// [`ImportError::Rows`] with a line for every row when any of them is refused; [`ImportError::Reserved`]; and what
-    /// [`StoreError`] says of databases.
+    /// [`ImportError::Rows`] with a line for every row when any of them is refused; [`ImportError::Reserved`];
+    /// [`Trouble::Busy`](crate::Trouble::Busy) when other changes came in between time and again; and what [`StoreError`]
+    /// says of databases.
     pub async fn import(
         &self,
         import: Import,
         by: &Actor,
         now: Timestamp,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Done<ImportReport>, StoreError> {
+        let import = Arc::new(import);
+        for _ in 1..ATTEMPTS {
+            match self.try_import(&import, by, now, &mut progress).await {
+                Err(StoreError::Unavailable(error)) if error.trouble == Trouble::Busy => self.make_way().await,
+                done => return done,
+            }
+        }
+        self.try_import(&import, by, now, &mut progress).await
+    }
+
+    async fn try_import(
+        &self,
+        import: &Arc<Import>,
+        by: &Actor,
+        now: Timestamp,
         progress: impl FnMut(Progress),
     ) -> Result<Done<ImportReport>, StoreError> {
-        let mut change = self.change(by, now).await?;
-        let (known, now) = (change.known().await?, change.seen());
+        let (known, since) = self.known().await?;
+        let (import, at) = (import.clone(), seen(since.issued_at, now));
         // With many rows it takes a while, in which this thread goes on with what else there is.
-        let plan = tokio::task::spawn_blocking(move || known.plan(import, now)).await.map_err(interrupted)??;
+        let plan = tokio::task::spawn_blocking(move || known.plan(&import, at)).await.map_err(interrupted)??;
         if plan.report.refused() > 0 {
             return Err(ImportError::Rows(plan.report).into());
         }
-        change.write_plan(&plan, now, progress).await?;
+        if plan.generations.is_empty() {
+            return Ok(Done { epoch: since.epoch, changed: false, value: plan.report });
+        }
+        let mut change = match self.engine() {
+            Engine::Sqlite => {
+                let mut change = self.change(by, now).await?;
+                change.still(&since).await?;
+                self.write_plan(&mut change.transaction, &plan, at, progress).await?;
+                change
+            }
+            Engine::Postgres => {
+                let mut transaction = self.database.write(Wait::Long).await?;
+                self.write_plan(&mut transaction, &plan, at, progress).await?;
+                let mut change = Change::begin(transaction, by, now).await?;
+                change.still(&since).await?;
+                change
+            }
+        };
+        change.note_plan(&plan).await?;
         change.commit(plan.report).await
     }
 }
+
+/// How often an import begins anew when others come in between.
+const ATTEMPTS: usize = 5;
 
 fn interrupted(_: tokio::task::JoinError) -> StoreError {
     failed("the import was interrupted")

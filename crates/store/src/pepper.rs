@@ -1,7 +1,7 @@
 use gracekey_core::{Pepper, Peppers};
 
 use crate::connect::Store;
-use crate::database::Statement;
+use crate::database::{Statement, Wait};
 use crate::error::StoreError;
 
 /// It has a space, which no key has, so that no key ever has its digest.
@@ -30,7 +30,7 @@ impl Store {
 
     async fn mark_anew(&self, pepper: &Pepper) -> Result<(), StoreError> {
         let (id, mark) = (pepper.id(), pepper.digest(MARKED).to_bytes());
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write(Wait::Usual).await?;
         let is_marked = transaction.first(mark_of(pepper), |row| row.bytes(0).map(|known| known == mark)).await?;
         let statement = Statement::new("SELECT 1 FROM gracekey_generations WHERE pepper = $1 LIMIT 1");
         let is_used = transaction.first(statement.bind(id.as_str()), |_| Ok(())).await?.is_some();

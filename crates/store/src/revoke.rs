@@ -15,7 +15,7 @@ impl Store {
     /// [`LifecycleError::UnknownKey`], [`LifecycleError::UnknownCredential`] or [`LifecycleError::UnknownClient`]; and what
     /// [`StoreError`] says of databases.
     pub async fn revoke(&self, what: &Revoke, by: &Actor, now: Timestamp) -> Result<Done<Vec<KeyId>>, StoreError> {
-        let mut change = self.change(by, now).await?;
+        let mut change = self.urgent_change(by, now).await?;
         let mut ended = Vec::new();
         for mut generation in change.meant(what).await? {
             if generation.revoke(now) {
@@ -38,7 +38,7 @@ impl Store {
         by: &Actor,
         now: Timestamp,
     ) -> Result<Done<Vec<KeyId>>, StoreError> {
-        let mut change = self.change(by, now).await?;
+        let mut change = self.urgent_change(by, now).await?;
         let now = change.seen();
         let mut retired = Vec::new();
         for mut generation in change.meant(&Revoke::Credential(client_id.clone(), credential.clone())).await? {
@@ -62,7 +62,7 @@ impl Store {
         by: &Actor,
         now: Timestamp,
     ) -> Result<Done<Generation>, StoreError> {
-        let mut change = self.change(by, now).await?;
+        let mut change = self.urgent_change(by, now).await?;
         let mut generation = change.generation(key_id).await?.ok_or(LifecycleError::UnknownKey { key_id })?;
         if generation.expires_at != Some(at) {
             generation.expire(at, now)?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use gracekey_core::{Client, Digest, Document, Generation, Scope, Timestamp};
 
-use crate::database::{Row, Statement};
+use crate::database::{Row, Statement, Value};
 use crate::error::{StoreError, damaged};
 
 /// The columns that [`generation`] reads, in its order, of `gracekey_generations AS g`.
@@ -78,23 +78,24 @@ pub(crate) fn insert_generation(
          expires_at, superseded_at, retires_at, revoked_at, created_at, rotated_from) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     );
-    bind_generation(statement, generation).bind(created_at).bind(rotated_from)
+    values(generation).into_iter().fold(statement, Statement::bind).bind(created_at).bind(rotated_from)
 }
 
 /// Its values in the order of [`generation_columns`].
-pub(crate) fn bind_generation(statement: Statement, generation: &Generation) -> Statement {
-    statement
-        .bind(generation.key_id)
-        .bind(&generation.client_id)
-        .bind(&generation.credential)
-        .bind(generation.generation)
-        .bind(generation.digest.pepper().as_str())
-        .bind(generation.digest.to_bytes())
-        .bind(generation.not_before)
-        .bind(generation.expires_at)
-        .bind(generation.superseded_at)
-        .bind(generation.retires_at)
-        .bind(generation.revoked_at)
+pub(crate) fn values(generation: &Generation) -> [Value; GENERATION_COLUMNS] {
+    [
+        generation.key_id.into(),
+        (&generation.client_id).into(),
+        (&generation.credential).into(),
+        generation.generation.into(),
+        generation.digest.pepper().as_str().into(),
+        generation.digest.to_bytes().into(),
+        generation.not_before.into(),
+        generation.expires_at.into(),
+        generation.superseded_at.into(),
+        generation.retires_at.into(),
+        generation.revoked_at.into(),
+    ]
 }
 
 /// Writes the ends of a generation, which is all that ever changes of one.

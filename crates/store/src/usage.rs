@@ -1,7 +1,7 @@
 use gracekey_core::{ClientId, CredentialName, KeyId, Revoke, Timestamp};
 
 use crate::connect::{Engine, Store};
-use crate::database::{Row, Statement};
+use crate::database::{Row, Statement, Wait};
 use crate::error::{StoreError, Trouble};
 use crate::rows;
 
@@ -120,7 +120,7 @@ impl Store {
         reporter: Option<&Reporter>,
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write(Wait::Usual).await?;
         if let Some(Reporter { name, sequence }) = reporter {
             let statement = Statement::new(
                 "INSERT INTO gracekey_usage_reporters AS r (reporter, sequence, seen_at) VALUES ($1, $2, $3) \

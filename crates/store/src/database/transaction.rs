@@ -4,7 +4,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use sqlx::{Postgres, Sqlite};
 
-use super::{Row, Statement, Value};
+use super::{Row, Statement, Value, copy};
 use crate::connect::Engine;
 use crate::error::{Outcome, StoreError, Trouble, Unavailable, at_commit, in_database};
 
@@ -48,6 +48,34 @@ impl Transaction {
             }
         };
         in_time(done, in_database, Outcome::NothingDone).await
+    }
+
+    /// Adds many rows. `into` is a table and its columns, as `INSERT INTO` names them.
+    pub(crate) async fn insert<const N: usize>(
+        &mut self,
+        into: &str,
+        rows: impl ExactSizeIterator<Item = [Value; N]>,
+    ) -> Result<(), StoreError> {
+        if rows.len() == 0 {
+            return Ok(());
+        }
+        match self {
+            Self::Sqlite(_) => {
+                let places = Statement::places(Engine::Sqlite, rows.len(), N);
+                let statement = Statement::composed(format!("INSERT INTO {into} VALUES {places}"));
+                self.execute(rows.flatten().fold(statement, Statement::bind)).await.map(drop)
+            }
+            Self::Postgres(transaction) => {
+                let text = copy::text(rows);
+                let statement = format!("COPY {into} FROM STDIN");
+                let done = async {
+                    let mut copy = transaction.copy_in_raw(&statement).await?;
+                    copy.send(text).await?;
+                    copy.finish().await
+                };
+                in_time(done, in_database, Outcome::NothingDone).await.map(drop)
+            }
+        }
     }
 
     /// All rows, each read while the next one is under way.

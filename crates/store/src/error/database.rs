@@ -47,6 +47,9 @@ pub(crate) fn failed(what: &str) -> StoreError {
 
 fn sort(error: &sqlx::Error, outcome: Outcome) -> StoreError {
     match error {
+        sqlx::Error::Database(error) if error.is_unique_violation() => {
+            unavailable(Trouble::Busy, outcome, "somebody else wrote the same at this moment".into())
+        }
         sqlx::Error::Database(error) if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() => {
             sqlite(error.as_ref(), outcome)
         }

@@ -58,9 +58,9 @@ impl Known {
         known
     }
 
-    pub(super) fn plan(&self, import: Import, now: Timestamp) -> Result<Plan, ImportError> {
+    pub(super) fn plan(&self, import: &Import, now: Timestamp) -> Result<Plan, ImportError> {
         let Import { rows, reserves_own } = import;
-        if reserves_own && rows.iter().filter_map(|row| row.entry.as_ref().ok()).any(|entry| self.is_own(entry)) {
+        if *reserves_own && rows.iter().filter_map(|row| row.entry.as_ref().ok()).any(|entry| self.is_own(entry)) {
             return Err(ImportError::Reserved);
         }
         let mut brought = Brought::default();
@@ -69,18 +69,18 @@ impl Known {
         let mut weak = Vec::new();
         for Row { at, entry } in rows {
             let mut line =
-                ImportLine { row: at, client_id: None, credential: None, key_id: None, fate: Fate::Imported };
-            let fate = entry.and_then(|entry| {
+                ImportLine { row: *at, client_id: None, credential: None, key_id: None, fate: Fate::Imported };
+            let fate = entry.as_ref().map_err(String::clone).and_then(|entry| {
                 line.client_id = Some(entry.client_id.clone());
                 line.credential.clone_from(&entry.credential);
-                if let Some((key_id, credential)) = self.already_there(&entry)? {
+                if let Some((key_id, credential)) = self.already_there(entry)? {
                     (line.key_id, line.credential) = (Some(key_id), Some(credential));
                     return Ok(Fate::AlreadyThere);
                 }
                 if entry.is_weak {
                     weak.push((lines.len(), entry.client_id.clone()));
                 }
-                let generation = self.take(at, entry, &mut brought, now)?;
+                let generation = self.take(*at, entry, &mut brought, now)?;
                 (line.key_id, line.credential) = (Some(generation.key_id), Some(generation.credential.clone()));
                 generations.push(generation);
                 Ok(Fate::Imported)
@@ -120,14 +120,14 @@ impl Known {
         }
     }
 
-    fn take(&self, at: u64, entry: Entry, brought: &mut Brought, now: Timestamp) -> Result<Generation, String> {
+    fn take(&self, at: u64, entry: &Entry, brought: &mut Brought, now: Timestamp) -> Result<Generation, String> {
         let digest = entry.digests.first().copied().ok_or("there is no pepper to digest it with")?;
         if let Some(earlier) = brought.rows.insert(digest.to_bytes(), at) {
             return Err(format!("it has the same key as row {earlier}; one key stands for one client"));
         }
-        self.take_client(&entry, brought)?;
-        let credential = match entry.credential {
-            Some(credential) => credential,
+        self.take_client(entry, brought)?;
+        let credential = match &entry.credential {
+            Some(credential) => credential.clone(),
             None => self.free_name(&entry.client_id, brought)?,
         };
         let key_id = match entry.key_id {
@@ -140,7 +140,7 @@ impl Known {
         if let Some(earlier) = brought.key_ids.insert(key_id, at) {
             return Err(format!("the key of row {earlier} has the same key id, {key_id}"));
         }
-        let names = (entry.client_id, credential);
+        let names = (entry.client_id.clone(), credential);
         if let Some(earlier) = brought.credentials.insert(names.clone(), at) {
             return Err(format!("row {earlier} brings a key of the same credential; give each its own"));
         }

@@ -1,4 +1,4 @@
-//! Many rows by one statement.
+//! What an import reads and writes, many rows by one statement.
 
 use gracekey_core::{Client, Generation, Timestamp};
 use serde_json::json;
@@ -6,105 +6,160 @@ use serde_json::json;
 use super::Progress;
 use super::plan::{Known, Plan};
 use crate::change::{About, Change};
-use crate::connect::Engine;
-use crate::database::Statement;
-use crate::error::StoreError;
+use crate::connect::{Engine, Store};
+use crate::database::{Database, Statement, Transaction, Value};
+use crate::error::{StoreError, busy, damaged};
 use crate::rows;
 
-/// Rows of one statement.
-const BATCH: usize = 100;
+/// Where the keyring stood when an import was planned.
+pub(super) struct Since {
+    pub(super) epoch: u64,
+    pub(super) issued_at: Timestamp,
+    /// The last line of the audit log.
+    seq: i64,
+}
 
-impl Change<'_> {
-    pub(super) async fn known(&mut self) -> Result<Known, StoreError> {
+impl Store {
+    /// What is there, without keeping anybody from changing it.
+    pub(super) async fn known(&self) -> Result<(Known, Since), StoreError> {
+        let mut read = self.database.read().await?;
+        let statement = Statement::new(
+            "SELECT epoch, issued_at, (SELECT COALESCE(MAX(seq), 0) FROM gracekey_audit) FROM gracekey_keyring WHERE id = 1",
+        );
+        let since = read.first(statement, |row| {
+            Ok(Since { epoch: rows::epoch(row, 0)?, issued_at: rows::timestamp(row.int(1)?)?, seq: row.int(2)? })
+        });
+        let since = since.await?.ok_or_else(|| damaged("the keyring's row is gone; restore a backup"))?;
         let statement = Statement::new("SELECT client_id, scopes, disabled FROM gracekey_clients");
-        let clients = self.transaction.rows(statement, rows::client).await?;
+        let clients = read.rows(statement, rows::client).await?;
         let statement =
             Statement::new(concat!("SELECT ", rows::generation_columns!(), " FROM gracekey_generations AS g"));
-        let generations = self.transaction.rows(statement, rows::generation).await?;
-        Ok(Known::new(clients, generations))
+        let generations = read.rows(statement, rows::generation).await?;
+        Ok((Known::new(clients, generations), since))
     }
 
+    /// Gives way to a change that can't wait, which this import keeps from the file.
+    pub(super) async fn make_way(&self) {
+        if let Database::Sqlite { urgent, .. } = &*self.database {
+            urgent.make_way().await;
+        }
+    }
+
+    fn is_in_the_way(&self) -> bool {
+        matches!(&*self.database, Database::Sqlite { urgent, .. } if urgent.is_there())
+    }
+
+    /// Everything but the audit log, whose lines are in the order of the epochs.
+    ///
+    /// PostgreSQL keeps nobody waiting for it: nobody else sees these rows before they are committed.
     pub(super) async fn write_plan(
-        &mut self,
+        &self,
+        transaction: &mut Transaction,
         plan: &Plan,
         now: Timestamp,
         mut progress: impl FnMut(Progress),
     ) -> Result<(), StoreError> {
-        let total = plan.generations.len();
-        if total == 0 {
-            return Ok(());
+        let batch = batch(transaction.engine());
+        for clients in plan.clients.chunks(batch) {
+            let into = "gracekey_clients (client_id, name, scopes, disabled, created_at)";
+            transaction.insert(into, clients.iter().map(|client| client_values(client, now))).await?;
         }
-        let (epoch, engine) = (self.advance().await?, self.transaction.engine());
-        for clients in plan.clients.chunks(BATCH) {
-            self.transaction.execute(insert_clients(engine, clients, now)).await?;
-            let detail = |client: &Client| {
-                json!({"scopes": rows::scopes_text(&client.scopes), "disabled": client.disabled}).to_string()
-            };
-            let lines = clients.iter().map(|client| (About::client(&client.client_id), detail(client)));
-            let entries = self.audit_entries("client.add", lines, epoch);
-            self.transaction.execute(entries).await?;
-        }
-        let mut done = 0;
-        for generations in plan.generations.chunks(BATCH) {
-            self.transaction.execute(insert_credentials(engine, generations, now)).await?;
-            self.transaction.execute(insert_generations(engine, generations, now)).await?;
-            let detail = |generation: &Generation| json!({"generation": generation.generation}).to_string();
-            let lines = generations.iter().map(|generation| (About::generation(generation), detail(generation)));
-            let entries = self.audit_entries("key.import", lines, epoch);
-            self.transaction.execute(entries).await?;
+        let (mut done, total) = (0, plan.generations.len());
+        for generations in plan.generations.chunks(batch) {
+            if self.is_in_the_way() {
+                return Err(busy("another change came in between, which could not wait"));
+            }
+            // A credential that was there has a generation already.
+            let new: Vec<_> = generations.iter().filter(|generation| generation.generation == 1).collect();
+            let into = "gracekey_credentials (client_id, credential, created_at)";
+            let credential = |new: &&Generation| [(&new.client_id).into(), (&new.credential).into(), Value::from(now)];
+            transaction.insert(into, new.iter().map(credential)).await?;
+            let into = "gracekey_generations (key_id, client_id, credential, generation, pepper, digest, not_before, \
+                        expires_at, superseded_at, retires_at, revoked_at, created_at)";
+            transaction.insert(into, generations.iter().map(|generation| generation_values(generation, now))).await?;
             done += generations.len();
             progress(Progress { done, total });
         }
         Ok(())
     }
+}
 
-    fn audit_entries<'a>(
-        &self,
+impl Change<'_> {
+    /// Sees that nothing happened since then that makes the plan another one.
+    ///
+    /// What was made meanwhile and is in the plan, too, the database itself refuses to take twice.
+    pub(super) async fn still(&mut self, since: &Since) -> Result<(), StoreError> {
+        if self.epoch() == since.epoch {
+            return Ok(());
+        }
+        let statement = Statement::new(
+            "SELECT seq FROM gracekey_audit WHERE seq > $1 AND action NOT LIKE 'key.%' \
+             AND action NOT IN ('client.add', 'client.disable', 'client.enable') LIMIT 1",
+        );
+        match self.transaction.first(statement.bind(since.seq), |row| row.int(0)).await? {
+            None => Ok(()),
+            Some(_) => Err(busy("somebody else changed clients at this moment")),
+        }
+    }
+
+    pub(super) async fn note_plan(&mut self, plan: &Plan) -> Result<(), StoreError> {
+        let batch = batch(self.transaction.engine());
+        for clients in plan.clients.chunks(batch) {
+            let detail =
+                |client: &Client| json!({"scopes": rows::scopes_text(&client.scopes), "disabled": client.disabled});
+            let lines = clients.iter().map(|client| (About::client(&client.client_id), detail(client).to_string()));
+            self.note_many("client.add", lines).await?;
+        }
+        for generations in plan.generations.chunks(batch) {
+            let detail = |generation: &Generation| format!(r#"{{"generation":{}}}"#, generation.generation);
+            let lines = generations.iter().map(|generation| (About::generation(generation), detail(generation)));
+            self.note_many("key.import", lines).await?;
+        }
+        Ok(())
+    }
+
+    async fn note_many<'a>(
+        &mut self,
         action: &str,
         lines: impl ExactSizeIterator<Item = (About<'a>, String)>,
-        epoch: u64,
-    ) -> Statement {
-        let places = Statement::places(self.transaction.engine(), lines.len(), 8);
-        let statement = Statement::composed(format!(
-            "INSERT INTO gracekey_audit (at, epoch, actor, action, client_id, credential, key_id, detail) VALUES {places}"
-        ));
-        lines.fold(statement, |statement, (About { client_id, credential, key_id }, detail)| {
-            let statement = statement.bind(self.now()).bind(epoch).bind(self.by().as_str()).bind(action);
-            statement.bind(client_id).bind(credential).bind(key_id).bind(detail)
-        })
+    ) -> Result<(), StoreError> {
+        let (at, epoch, by) = (self.now(), self.advance().await?, self.by().to_string());
+        let line = |(About { client_id, credential, key_id }, detail): (About<'_>, String)| {
+            [
+                at.into(),
+                epoch.into(),
+                by.as_str().into(),
+                action.into(),
+                client_id.into(),
+                credential.into(),
+                key_id.into(),
+                Value::from(detail),
+            ]
+        };
+        let into = "gracekey_audit (at, epoch, actor, action, client_id, credential, key_id, detail)";
+        self.transaction.insert(into, lines.map(line)).await
     }
 }
 
-fn insert_clients(engine: Engine, clients: &[Client], now: Timestamp) -> Statement {
-    let places = Statement::places(engine, clients.len(), 5);
-    let statement = Statement::composed(format!(
-        "INSERT INTO gracekey_clients (client_id, name, scopes, disabled, created_at) VALUES {places}"
-    ));
-    clients.iter().fold(statement, |statement, client| {
-        statement
-            .bind(&client.client_id)
-            .bind(client.client_id.as_str())
-            .bind(rows::scopes_text(&client.scopes))
-            .bind(client.disabled)
-            .bind(now)
-    })
+/// Rows of one statement: in SQLite each has a place for every value, and there are no more than 32,766.
+fn batch(engine: Engine) -> usize {
+    match engine {
+        Engine::Sqlite => 200,
+        Engine::Postgres => 1000,
+    }
 }
 
-fn insert_credentials(engine: Engine, generations: &[Generation], now: Timestamp) -> Statement {
-    let places = Statement::places(engine, generations.len(), 3);
-    let statement = Statement::composed(format!(
-        "INSERT INTO gracekey_credentials (client_id, credential, created_at) VALUES {places} ON CONFLICT DO NOTHING"
-    ));
-    generations.iter().fold(statement, |statement, generation| {
-        statement.bind(&generation.client_id).bind(&generation.credential).bind(now)
-    })
+fn client_values(client: &Client, now: Timestamp) -> [Value; 5] {
+    [
+        (&client.client_id).into(),
+        client.client_id.as_str().into(),
+        rows::scopes_text(&client.scopes).into(),
+        client.disabled.into(),
+        now.into(),
+    ]
 }
 
-fn insert_generations(engine: Engine, generations: &[Generation], now: Timestamp) -> Statement {
-    let places = Statement::places(engine, generations.len(), rows::GENERATION_COLUMNS + 1);
-    let statement = Statement::composed(format!(
-        "INSERT INTO gracekey_generations (key_id, client_id, credential, generation, pepper, digest, not_before, \
-         expires_at, superseded_at, retires_at, revoked_at, created_at) VALUES {places}"
-    ));
-    generations.iter().fold(statement, |statement, generation| rows::bind_generation(statement, generation).bind(now))
+fn generation_values(generation: &Generation, now: Timestamp) -> [Value; rows::GENERATION_COLUMNS + 1] {
+    let mut values = rows::values(generation).into_iter();
+    std::array::from_fn(|_| values.next().unwrap_or(Value::Int(Some(now.unix_seconds()))))
 }

@@ -232,7 +232,7 @@ async fn progress_comes_to_the_end(place: Place) {
     let import = csv(&text);
     let done =
         store.import(import, &by(), at(9), |progress| steps.push((progress.done, progress.total))).await.unwrap();
-    assert!(steps.is_sorted() && steps.len() > 10, "{steps:?}");
+    assert!(steps.is_sorted() && steps.len() > 1, "{steps:?}");
     assert_eq!(steps.last(), Some(&(1200, 1200)));
     assert_eq!((done.epoch, done.value.imported()), (1, 1200));
     assert_eq!(store.snapshot().await.unwrap().clients.len(), 700);

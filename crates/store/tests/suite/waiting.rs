@@ -4,14 +4,18 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use gracekey_core::Revoke;
-use gracekey_store::{Import, Kind, Outcome, Store, StoreError, Trouble};
+use gracekey_core::{Client, Revoke};
+use gracekey_store::{Done, Import, ImportReport, Issue, Kind, NewClient, Outcome, Store, StoreError, Trouble};
 use sqlx::{Connection, Executor};
+use tokio::task::JoinHandle;
 
-use crate::support::{Place, at, by, issue, on_both, peppers};
+use crate::support::{Place, acme, at, by, credential, issue, issue_to, mint, on_both, peppers};
 
 on_both! {
-    a_long_import_keeps_no_reader_waiting
+    an_import_keeps_no_reader_waiting
+    an_import_makes_way_for_revocations
+    an_import_and_a_key_for_one_credential
+    an_import_that_fails_at_its_last_row_has_done_nothing
 }
 
 fn assert_busy(refusal: &StoreError) {
@@ -20,34 +24,139 @@ fn assert_busy(refusal: &StoreError) {
     assert!(refusal.to_string().contains("ask again in a moment"), "{refusal}");
 }
 
-async fn a_long_import_keeps_no_reader_waiting(place: Place) {
-    let (store, other) = (place.store_with_client().await, place.store().await);
-    let revoke = Revoke::Key(issue(&store, 1).await.key_id);
-    let rows: String = (0..300).map(|row| format!("some-foreign-key-{row},client-{row}\n")).collect();
-    let import = Import::csv(format!("key,client_id\n{rows}").as_bytes(), &peppers()).unwrap();
-    let ((begun, begins), (end, ends)) = (mpsc::channel(), mpsc::channel::<()>());
-    let importer = tokio::spawn({
+/// An import that stops after so many of its steps until it is let go on.
+struct Stuck {
+    running: JoinHandle<Result<Done<ImportReport>, StoreError>>,
+    end: mpsc::Sender<()>,
+}
+
+impl Stuck {
+    async fn start(store: &Store, last: &'static str) -> Self {
+        let rows: String = (0..1200).map(|row| format!("some-foreign-key-{row},client-{row},\n")).collect();
+        let text = format!("key,client_id,credential\n{rows}{last}");
+        let ((begun, begins), (end, ends)) = (mpsc::channel(), mpsc::channel::<()>());
         let store = store.clone();
-        async move {
+        let running = tokio::spawn(async move {
+            let import = Import::csv(text.as_bytes(), &peppers()).unwrap();
+            let mut is_stuck = true;
             let stuck = move |_| {
-                begun.send(()).unwrap();
-                tokio::task::block_in_place(|| ends.recv_timeout(Duration::from_secs(60)).ok());
+                if std::mem::take(&mut is_stuck) {
+                    begun.send(()).unwrap();
+                    tokio::task::block_in_place(|| ends.recv_timeout(Duration::from_secs(60)).ok());
+                }
             };
             store.import(import, &by(), at(2), stuck).await
-        }
-    });
-    tokio::task::block_in_place(|| begins.recv_timeout(Duration::from_secs(60)).unwrap());
-
-    let operator = by();
-    let (mine, theirs) = tokio::join!(store.revoke(&revoke, &operator, at(3)), other.revoke(&revoke, &operator, at(3)));
-    assert_busy(&mine.unwrap_err());
-    assert_busy(&theirs.unwrap_err());
-    for reader in [&store, &other] {
-        assert_eq!((reader.epoch().await.unwrap(), reader.snapshot().await.unwrap().keys.len()), (2, 1));
+        });
+        tokio::task::block_in_place(|| begins.recv_timeout(Duration::from_secs(60)).unwrap());
+        Self { running, end }
     }
-    drop(end);
-    assert_eq!(importer.await.unwrap().unwrap().value.imported(), 300);
-    assert!(other.revoke(&revoke, &by(), at(3)).await.unwrap().changed);
+
+    async fn go_on(self) -> Result<Done<ImportReport>, StoreError> {
+        drop(self.end);
+        self.running.await.unwrap()
+    }
+}
+
+fn client(name: &str) -> NewClient {
+    Client { client_id: name.parse().unwrap(), disabled: false, scopes: Vec::new() }.into()
+}
+
+async fn an_import_keeps_no_reader_waiting(place: Place) {
+    let (store, other) = (place.store_with_client().await, place.store().await);
+    let import = Stuck::start(&store, "").await;
+    let (mine, theirs, operator) = (client("mine"), client("theirs"), by());
+    let (mine, theirs) =
+        tokio::join!(store.add_client(&mine, &operator, at(3)), other.add_client(&theirs, &operator, at(3)));
+    match &place {
+        // A file has one lock.
+        Place::Sqlite(_) => [mine, theirs].map(|refused| assert_busy(&refused.unwrap_err())),
+        Place::Postgres(_) => [mine, theirs].map(|done| assert!(done.unwrap().changed)),
+    };
+    let changes = store.epoch().await.unwrap();
+    for reader in [&store, &other] {
+        assert_eq!((reader.epoch().await.unwrap(), reader.snapshot().await.unwrap().keys.len()), (changes, 0));
+    }
+    let done = import.go_on().await.unwrap();
+    assert_eq!((done.value.imported(), done.epoch), (1200, changes + 1));
+}
+
+/// Whoever is under attack can't wait until it is over.
+async fn an_import_makes_way_for_revocations(place: Place) {
+    let (store, other) = (place.store_with_client().await, place.store().await);
+    let [first, second] = [issue_to(&store, "default", 1).await, issue_to(&store, "ci", 1).await];
+    let [first, second] = [first, second].map(|done| Revoke::Key(done.value.key_id));
+    let import = Stuck::start(&store, "").await;
+    let revoke = async |store: Store, what: Revoke| store.revoke(&what, &by(), at(3)).await;
+    let mut revoked = [tokio::spawn(revoke(store.clone(), first)), tokio::spawn(revoke(other, second))];
+    let mut epochs = Vec::new();
+    match &place {
+        // Both wait and say so, and the import looks for that.
+        Place::Sqlite(folder) => {
+            while !folder.path().join("store.db-urgent").exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert!(revoked.iter().all(|revoked| !revoked.is_finished()));
+        }
+        // Nobody waits.
+        Place::Postgres(_) => {
+            for revoked in &mut revoked {
+                epochs.push(revoked.await.unwrap().unwrap().epoch);
+            }
+        }
+    }
+    let done = import.go_on().await.unwrap();
+    if epochs.is_empty() {
+        for revoked in revoked {
+            epochs.push(revoked.await.unwrap().unwrap().epoch);
+        }
+    }
+    epochs.sort_unstable();
+    assert!(epochs[0] < done.epoch, "{epochs:?} and {}", done.epoch);
+    assert_eq!((done.value.imported(), store.epoch().await.unwrap()), (1200, 6));
+    assert_eq!(place.count("SELECT COUNT(*) FROM gracekey_generations WHERE revoked_at IS NOT NULL").await, 2);
+    assert_eq!(place.count("SELECT COUNT(DISTINCT epoch) FROM gracekey_audit").await, 6);
+}
+
+/// Its last row asks for a credential that somebody else asks for while it is written.
+async fn an_import_and_a_key_for_one_credential(place: Place) {
+    let store = place.store_with_client().await;
+    let import = Stuck::start(&store, "some-other-foreign-key,acme_corp,default\n").await;
+    let other = place.store().await;
+    let wanted = Issue { client_id: acme(), credential: credential("default"), key: mint(), expires_at: None };
+    let mut issued = tokio::spawn(async move { other.issue(&wanted, &by(), at(3)).await.map(|done| done.epoch) });
+    let issued_first = if matches!(place, Place::Postgres(_)) { Some((&mut issued).await.unwrap()) } else { None };
+    let imported = import.go_on().await;
+    let (refused, keys) = match issued_first {
+        // A file has one lock, and the import has it.
+        None => {
+            assert_eq!(imported.unwrap().value.imported(), 1201);
+            (issued.await.unwrap().unwrap_err().to_string(), 1201)
+        }
+        Some(issued) => {
+            assert_eq!(issued.unwrap(), 2);
+            (imported.unwrap_err().to_string(), 1)
+        }
+    };
+    assert!(refused.contains("has a live key"), "{refused}");
+    assert_eq!((store.epoch().await.unwrap(), store.snapshot().await.unwrap().keys.len()), (2, keys));
+}
+
+async fn an_import_that_fails_at_its_last_row_has_done_nothing(place: Place) {
+    let store = place.store_with_client().await;
+    let last = "NEW.action = 'key.import' AND NEW.client_id = 'last'";
+    let trigger = match place {
+        Place::Sqlite(_) => format!("WHEN {last} BEGIN SELECT RAISE(ABORT, 'not this one'); END"),
+        Place::Postgres(_) => format!("FOR EACH ROW WHEN ({last}) EXECUTE FUNCTION gracekey_refuse('not this one')"),
+    };
+    place.sql(&format!("CREATE TRIGGER last BEFORE INSERT ON gracekey_audit {trigger}")).await.unwrap();
+    let refused = Stuck::start(&store, "some-other-foreign-key,last,\n").await.go_on().await.unwrap_err();
+    assert!(refused.to_string().contains("not this one"), "{refused}");
+    let StoreError::Unavailable(error) = refused else { panic!("{refused}") };
+    assert_eq!(error.outcome, Outcome::NothingDone);
+    for (rows, left) in [("clients", 1), ("credentials", 0), ("generations", 0), ("audit", 1)] {
+        assert_eq!(place.count(&format!("SELECT COUNT(*) FROM gracekey_{rows}")).await, left, "{rows}");
+    }
+    assert_eq!(store.epoch().await.unwrap(), 1);
 }
 
 /// An operator's own limits on PostgreSQL.
