@@ -123,6 +123,9 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
     let hidden = hidden(&error);
     if !error.use_stderr() || hidden.is_empty() {
         let _ = error.print();
+        if stray(&error).is_some_and(|stray| is_unit(&stray)) {
+            Output::terminal().note("\nA span of time is one word, a whole number and a unit: 30s, 15m, 24h or 7d.");
+        }
         return Err(ExitCode::from(if error.use_stderr() { 2 } else { 0 }));
     }
     let mut text = error.render().to_string();
@@ -147,18 +150,29 @@ fn arguments() -> impl Iterator<Item = String> {
 /// What a message must not repeat: arguments that may be a key, the longest first.
 fn hidden(error: &clap::Error) -> Vec<String> {
     let mut hidden: Vec<_> = arguments().filter_map(|argument| redact::argument(&argument)).collect();
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        _ => None,
-    };
     // What stands where nothing belongs was most likely meant as a key, and so was what is no key id.
-    let stray = text(ContextKind::InvalidArg).filter(|stray| !stray.starts_with('-'));
-    let is_key_id = text(ContextKind::InvalidArg).is_some_and(|argument| argument.starts_with("--key-id"));
-    if error.kind() == ErrorKind::UnknownArgument {
-        hidden.extend(stray);
-    } else if is_key_id {
-        hidden.extend(text(ContextKind::InvalidValue).filter(|value| !value.is_empty()));
+    hidden.extend(stray(error).filter(|stray| !is_unit(stray)));
+    if context(error, ContextKind::InvalidArg).is_some_and(|argument| argument.starts_with("--key-id")) {
+        hidden.extend(context(error, ContextKind::InvalidValue).filter(|value| !value.is_empty()));
     }
     hidden.sort_by_key(|text| std::cmp::Reverse(text.len()));
     hidden
+}
+
+/// What stands where nothing belongs.
+fn stray(error: &clap::Error) -> Option<String> {
+    let is_stray = error.kind() == ErrorKind::UnknownArgument;
+    context(error, ContextKind::InvalidArg).filter(|argument| is_stray && !argument.starts_with('-'))
+}
+
+fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The second word of `--grace 5 days`.
+fn is_unit(word: &str) -> bool {
+    matches!(word.strip_suffix('s').unwrap_or(word), "second" | "minute" | "hour" | "day" | "week" | "month" | "year")
 }

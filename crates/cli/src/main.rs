@@ -8,6 +8,7 @@ mod entropy;
 mod failure;
 mod input;
 mod keyring_file;
+mod listen;
 mod output;
 mod pepper_file;
 mod place;

@@ -48,19 +48,13 @@ impl Output {
     }
 
     /// Prints a result: text for people, or a JSON object for programs.
-    ///
-    /// A reader that has gone away is no error: whoever pipes into `head` has what it wants.
     pub(crate) fn result(&mut self, text: &str, json: &impl Serialize) -> Result<(), Failure> {
-        match self.write(text, json) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|error| Failure::refused(format!("the result could not be printed: {error}"))),
-        }
+        printed(self.write(text, json))
     }
 
     /// Prints a text as it stands: one that was checked to be a document.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
-        let written = self.result.write_all(text.as_bytes()).and_then(|()| self.result.flush());
-        written.map_err(|error| Failure::refused(format!("the result could not be printed: {error}")))
+        printed(self.result.write_all(text.as_bytes()).and_then(|()| self.result.flush()))
     }
 
     /// Sees, before a key is made, that it will be seen: a closed standard output is `/dev/null` by now.
@@ -160,6 +154,14 @@ impl Drop for Progress<'_> {
         if let (Some(messages), Some(_)) = (&mut self.messages, self.percent) {
             let _ = write!(messages, "\r\u{1b}[K").and_then(|()| messages.flush());
         }
+    }
+}
+
+/// A reader that has gone away is no error: whoever pipes into `head` has what it wants.
+fn printed(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::refused(format!("the result could not be printed: {error}"))),
     }
 }
 

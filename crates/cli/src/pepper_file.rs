@@ -96,6 +96,9 @@ fn read(path: &Path) -> Result<Arc<Peppers>, Failure> {
 pub(crate) fn secret_text(path: &Path, what: &str) -> Result<Zeroizing<String>, Failure> {
     let cannot = |error: io::Error| Failure::of_file(path, format!("{what} can't be read: {error}"));
     let metadata = fs::metadata(path).map_err(cannot)?;
+    if metadata.is_dir() {
+        return Err(Failure::of_file(path, format!("is a folder; name the file in it that holds {what}")));
+    }
     check_mode(path, what, &metadata)?;
     let text = Zeroizing::new(fs::read(path).map_err(cannot)?);
     let text = std::str::from_utf8(&text).map_err(|_| Failure::of_file(path, format!("{what} is not text")))?;

@@ -142,7 +142,7 @@ impl Place {
         }
     }
 
-    /// The keyring and the pepper to decide with.
+    /// The keyring as it can be had here, and its pepper.
     pub(crate) fn document(&self) -> Result<(Document, Arc<Peppers>), Failure> {
         match self {
             Self::File(file) => Ok((file.read()?, Arc::clone(file.peppers()))),
@@ -151,11 +151,19 @@ impl Place {
         }
     }
 
+    /// What verifiers decide with: all but the keys that open the server itself.
+    pub(crate) fn published(&self) -> Result<(Document, Arc<Peppers>), Failure> {
+        match self {
+            Self::Store(store) => store.published(),
+            Self::File(_) | Self::Server(_) => self.document(),
+        }
+    }
+
     /// The sealed document that verifiers get, as text.
     pub(crate) fn sealed(&self) -> Result<String, Failure> {
         match self {
             Self::File(file) => Ok(file.read()?.seal(file.peppers()).to_json()),
-            Self::Store(store) => store.sealed(),
+            Self::Store(store) => store.published().map(|(document, peppers)| document.seal(&peppers).to_json()),
             Self::Server(server) => server.sealed(),
         }
     }

@@ -149,13 +149,11 @@ pub(super) fn check_scopes(known: &Client, wanted: &[Scope]) -> Result<(), Failu
 // === impl ImportFormat ===
 
 impl ImportFormat {
-    /// What a text is, seen from how it begins.
+    /// What a text is, or was meant to be, seen from how it begins: the refusal of either says what it has to look like.
     pub(crate) fn of(text: &[u8]) -> Self {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
-        let header = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-        let columns = || header.split(|byte| *byte == b',').map(|name| name.trim_ascii());
-        let names = |wanted: &[u8]| columns().any(|name| name.trim_ascii().eq_ignore_ascii_case(wanted));
-        if names(b"key") || names(b"client_id") { Self::Csv } else { Self::Json }
+        let is_json = matches!(text, [] | [b'{' | b'[' | b'\'', ..]) || text.starts_with(b"API_KEYS");
+        if is_json { Self::Json } else { Self::Csv }
     }
 }
 

@@ -190,9 +190,9 @@ impl StorePlace {
         Ok((self.wait(self.store.snapshot())?, self.peppers()?))
     }
 
-    pub(super) fn sealed(&self) -> Result<String, Failure> {
+    pub(super) fn published(&self) -> Result<(Document, Arc<Peppers>), Failure> {
         let (document, peppers) = self.document()?;
-        Ok(gracekey_server::published(&document).seal(&peppers).to_json())
+        Ok((gracekey_server::published(&document), peppers))
     }
 
     pub(super) fn audit(&self, order: &AuditOrder) -> Result<AuditPage, Failure> {

@@ -6,6 +6,7 @@ use gracekey_core::Seconds;
 
 use crate::demo;
 use crate::failure::Failure;
+use crate::listen;
 use crate::output::Output;
 
 /// Watch real requests go through a rotation without one 401
@@ -23,7 +24,7 @@ pub(crate) struct Demo {
     #[arg(long = "for", value_name = "SPAN", value_parser = span)]
     span: Option<Seconds>,
     /// Listen there, and without --for stay up until Ctrl-C once the story is told
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = listen::address)]
     listen: Option<SocketAddr>,
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Explain {
 impl Explain {
     pub(crate) fn run(&self, place: &Place, output: &mut Output) -> Result<ExitCode, Failure> {
         let policy = self.policy()?;
-        let (document, peppers) = place.document()?;
+        let (document, peppers) = place.published()?;
         let keyring = Keyring::new(&document, peppers);
         let keyring = keyring.map_err(|error| Failure::refused(format!("{}: {error}", place.name())))?;
         let text = input::secret(self.key_file.as_deref(), "the request or the key", input::REQUEST)?;

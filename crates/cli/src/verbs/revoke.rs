@@ -1,4 +1,4 @@
-use clap::Args;
+use clap::{ArgGroup, Args};
 use gracekey_core::{ClientId, CredentialName, KeyId, Revoke as Meant};
 
 use super::ending::{self, Words};
@@ -8,13 +8,13 @@ use crate::place::{Ending, Place};
 
 /// End a key, a credential or a client at once, window or not
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(group(ArgGroup::new("whose").args(["key_id", "client"]).required(true)), after_help = "Examples:
   gracekey revoke --key-id 3fK9aB2c
   gracekey revoke --client acme_corp --credential ci
   gracekey revoke --client acme_corp --dry-run      who used its keys in the last day, and would get a 401")]
 pub(crate) struct Revoke {
     /// One key, by its public key id: the 8 characters before its last underscore
-    #[arg(long, value_name = "KEY ID", required_unless_present = "client", conflicts_with_all = ["client", "credential"])]
+    #[arg(long, value_name = "KEY ID", conflicts_with = "credential")]
     key_id: Option<KeyId>,
     /// All keys of a client
     #[arg(long, value_name = "CLIENT ID")]

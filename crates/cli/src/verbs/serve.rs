@@ -16,6 +16,7 @@ use tracing::Level;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::listen;
 use crate::output::Output;
 use crate::place::{Address, Missing, StorePlace, file_of};
 use crate::runtime;
@@ -36,6 +37,7 @@ pub(crate) struct Serve {
     #[arg(
         long,
         value_name = "ADDRESS",
+        value_parser = listen::address,
         env = "GRACEKEY_LISTEN",
         hide_env_values = true,
         default_value = "127.0.0.1:8787"

@@ -158,7 +158,8 @@ impl Judge<'_> {
         let of = self.document.credential(client_id, credential);
         let current = of.current(self.now).filter(|current| current.generation > own.generation);
         let Some((at, end)) = own.end() else { return };
-        if self.now < at {
+        let ended = own.ended(self.now).is_some();
+        if !ended {
             let what = if end == End::Retired { "its window closes" } else { "it expires" };
             explanation.findings.push(format!("{what} at {at}, in {}", rough(at.seconds_since(self.now))));
         } else {
@@ -174,7 +175,7 @@ impl Judge<'_> {
         }
         match current {
             Some(current) => explanation.advice.push(format!("use the key that took its place, {}", current.key_id)),
-            None if at <= self.now => {
+            None if ended => {
                 explanation
                     .advice
                     .push(format!("issue a new one: gracekey issue --client {client_id} --credential {credential}"));
@@ -226,7 +227,7 @@ impl Judge<'_> {
                 "key id {id} is in this keyring, but not with this secret: the key is from another environment, or the pepper was replaced"
             ),
             (Shape::Gracekey(id), _) => format!(
-                "the key is whole, but {id} is unknown to this keyring: it is from another environment, was never issued here, or ended more than 90 days ago"
+                "the key is whole, but {id} is unknown to this keyring: it is from another environment, was never issued here, ended more than 90 days ago, or opens the server alone, as a client's keys do whose scopes all begin with gracekey:"
             ),
             (Shape::Foreign, _) if explanation.reason == Some("unknown") => "this keyring has no such key, and it has not the form of a key that gracekey issues".into(),
             (Shape::Cut | Shape::Mistyped, Some(id)) if known(id) => format!("key id {id} is in this keyring, so it was the right key once"),

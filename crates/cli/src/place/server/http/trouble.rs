@@ -34,8 +34,8 @@ impl Http {
                 "the admin key may not do this: {said} A client with the scope gracekey:admin may: gracekey client --client <client id> --scope gracekey:admin"
             ),
             StatusCode::SERVICE_UNAVAILABLE => format!("{said} It is no matter of the admin key; try again"),
+            _ if matches!(refusal.code.as_str(), "" | "no_such_route") => format!("{status}: {said}"),
             // The words of the life of a key are the same as on a file or a store.
-            _ if refusal.code.is_empty() => format!("{status}: {said}"),
             _ => return Failure::refused(said),
         })
     }
