@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gracekey_core::Timestamp;
 
@@ -78,9 +77,10 @@ fn system_now() -> Option<Timestamp> {
     Timestamp::from_unix_seconds(i64::try_from(system_since_1970()?.as_secs()).ok()?)
 }
 
-#[inline]
+#[cfg(any(feature = "feed", not(target_os = "linux")))]
 #[expect(clippy::disallowed_methods, reason = "this is the clock of the front end")]
-fn system_since_1970() -> Option<Duration> {
+fn system_since_1970() -> Option<std::time::Duration> {
+    use std::time::{SystemTime, UNIX_EPOCH};
     SystemTime::now().duration_since(UNIX_EPOCH).ok()
 }
 

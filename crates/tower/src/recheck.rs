@@ -37,8 +37,10 @@ struct State {
     /// How many keyrings it is taking right now, of its own accord or not, and how often it was done with all of them.
     taking: u32,
     taken: u64,
-    /// Who the source is, and how many there were.
+    /// Who the source is.
     seat: Option<u64>,
+    /// How many there were.
+    #[cfg(feature = "recheck")]
     seats: u64,
     source: Option<Waker>,
     /// How many requests wait, and those of them that are to be woken.

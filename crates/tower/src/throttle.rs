@@ -17,9 +17,9 @@ use http::{Extensions, HeaderMap};
 ///
 /// What counts are guesses: keys that are unknown, malformed or ambiguous, not those that were rotated or expired, whose
 /// holder is told so. What is answered with 429 are guesses too. A good key always passes, whoever else shares its
-/// address, so that nobody behind a NAT or proxy can shut a neighbour out. That also means that throttling does not keep
-/// a guesser from a key that is short enough to be guessed: keys that Gracekey mints have 190 bits, imported ones should
-/// be as long.
+/// address, so that nobody behind a NAT or proxy can shut a neighbour out; one that is so new that its keyring is still on
+/// its way counts as a guess until it comes. That also means that throttling does not keep a guesser from a key that is
+/// short enough to be guessed: keys that Gracekey mints have 190 bits, imported ones should be as long.
 ///
 /// The address is that of the connection: of axum's `ConnectInfo<SocketAddr>` (serve with
 /// `into_make_service_with_connect_info`) or of tonic's `TcpConnectInfo`. Behind a proxy that is the proxy's, so give the
