@@ -19,6 +19,8 @@ pub(crate) struct Fetcher {
     refresh: Refresh,
     /// Where the next piece of a document begins.
     next: usize,
+    /// The entity tag of that document.
+    begun: Option<String>,
     failures: u32,
     seed: u64,
     reported: Option<String>,
@@ -67,15 +69,23 @@ impl Fetcher {
     const REFRESH: u64 = Self::SECOND;
     /// Between an answer and the next call where the server waits, at least.
     const PAUSE: u64 = Self::SECOND / 20;
-    /// Bytes of a piece.
-    const PIECE: usize = 4 << 20;
 
     /// Each worker starts at a moment of its own within the first fifth of a second, so that they do not all ask at
     /// once for ever after.
     pub(crate) fn new(fetch: Fetch, now: u64) -> Self {
         let refresh = Refresh::default();
-        let mut fetcher =
-            Self { fetch, etag: None, due: 0, poll: None, refresh, next: 0, failures: 0, seed: now, reported: None };
+        let mut fetcher = Self {
+            fetch,
+            etag: None,
+            due: 0,
+            poll: None,
+            refresh,
+            next: 0,
+            begun: None,
+            failures: 0,
+            seed: now,
+            reported: None,
+        };
         fetcher.due = now.saturating_add(fetcher.spread(Self::SECOND / 5));
         // Each worker holds a keyring of its own, and may lag by itself.
         let own = fetcher.spread(1 << 32);
@@ -126,7 +136,7 @@ impl Fetcher {
     fn call<H: Host>(&self, now: u64, wait: u32, timeout: u64, patience: u64, host: &H) -> Option<Call> {
         let Fetch { cluster, path, authority, verifier, authorization, .. } = &self.fetch;
         let prefer = format!("wait={wait}");
-        let range = format!("bytes={}-{}", self.next, self.next.saturating_add(Self::PIECE - 1));
+        let range = format!("bytes={}-{}", self.next, self.next.saturating_add(self.fetch.piece_bytes) - 1);
         let mut headers = vec![
             (":method", "GET"),
             (":path", path.as_str()),
@@ -138,6 +148,8 @@ impl Fetcher {
             ("authorization", authorization.as_ref().map(|text| text.as_str())),
             ("if-none-match", self.etag.as_deref().filter(|_| self.next == 0)),
             ("prefer", Some(prefer.as_str()).filter(|_| wait > 0)),
+            // Another may take its place meanwhile. A weak tag says nothing of bytes (RFC 9110 §13.1.1).
+            ("if-match", self.begun.as_deref().filter(|tag| !tag.starts_with("W/"))),
             ("range", Some(range.as_str()).filter(|_| self.in_pieces())),
             ("x-gracekey-verifier", verifier.as_deref()),
         ];
@@ -169,6 +181,7 @@ impl Fetcher {
                 }
                 _ => Outcome::Failed("status 206 without the content-range that was asked for".into()),
             },
+            Some(b"412") if self.next > 0 => Outcome::Failed("it changed while it was fetched".into()),
             Some(status) => Outcome::Failed(format!("status {}", String::from_utf8_lossy(status))),
             None => Outcome::Failed("no answer".into()),
         }
@@ -177,7 +190,7 @@ impl Fetcher {
     /// Plans the next call, after one in turn whose answer took `took` to read. Returns what there is to report, once
     /// for each new reason.
     pub(crate) fn done(&mut self, now: u64, took: u64, outcome: Result<Option<String>, String>) -> Option<String> {
-        self.next = 0;
+        (self.next, self.begun) = (0, None);
         let (asked_at, overtaken) = self.poll.take().map_or((now, false), |call| (call.asked_at, call.overtaken));
         let interval = nanos(self.fetch.interval.0);
         match outcome {
@@ -214,10 +227,10 @@ impl Fetcher {
         }
     }
 
-    /// Asks for the next piece, at once.
-    pub(crate) fn next_piece<H: Host>(&mut self, next: usize, now: u64, host: &H) {
+    /// Asks for the next piece of a document, at once.
+    pub(crate) fn next_piece<H: Host>(&mut self, next: usize, etag: Option<String>, now: u64, host: &H) {
         self.poll = None;
-        self.next = next;
+        (self.next, self.begun) = (next, etag);
         self.due = now;
         self.tick(now, host);
     }

@@ -51,8 +51,8 @@ struct Download {
 
 /// How far a document has come.
 enum Progress {
-    /// The next piece begins here.
-    More(usize),
+    /// The next piece begins here, of the document with this entity tag.
+    More(usize, Option<String>),
     /// It was taken, and has this entity tag.
     Whole(Option<String>),
 }
@@ -152,8 +152,8 @@ impl Plugin {
                 .and_then(|ring| self.take(ring, nanos, host))
                 .map(|()| etag),
             Outcome::Piece(piece) => match self.add(piece, body, nanos, host) {
-                Ok(Progress::More(next)) => {
-                    fetcher.borrow_mut().next_piece(next, nanos, host);
+                Ok(Progress::More(next, etag)) => {
+                    fetcher.borrow_mut().next_piece(next, etag, nanos, host);
                     return self.plan(nanos, host);
                 }
                 Ok(Progress::Whole(etag)) => Ok(etag),
@@ -269,8 +269,8 @@ impl Plugin {
         self.read(len, &mut download.opening, host).map_err(|error| error.to_string())?;
         let Download { opening, etag } = download;
         if end < total {
-            *self.download.borrow_mut() = Some(Download { opening, etag });
-            return Ok(Progress::More(end));
+            *self.download.borrow_mut() = Some(Download { opening, etag: etag.clone() });
+            return Ok(Progress::More(end, etag));
         }
         let keyring = opening.finish().map_err(|error| error.to_string())?;
         self.take(keyring, nanos, host)?;

@@ -22,9 +22,13 @@ struct Running {
 
 impl Running {
     fn new(more: &str) -> Self {
+        Self::fetching("", more)
+    }
+
+    fn fetching(how: &str, more: &str) -> Self {
         let host = Scripted::at(moment("2026-11-22T12:00:00Z"));
         let text = format!(
-            r#"{{"pepper":{{"value":"{PEPPER}"}},"keyring":{{"fetch":{{"cluster":"feed","path":"/k.json","interval":"10s"}}}}{more}}}"#
+            r#"{{"pepper":{{"value":"{PEPPER}"}},"keyring":{{"fetch":{{"cluster":"feed","path":"/k.json","interval":"10s"{how}}}}}{more}}}"#
         );
         let plugin = Plugin::configure(text.as_bytes(), &host).expect("configured");
         Self { host, plugin }
@@ -44,8 +48,13 @@ impl Running {
     }
 
     fn answer(&self, status: &str, etag: Option<&str>, body: &str) {
-        let headers = [(":status", status.as_bytes())].into_iter();
-        let headers = serialize(headers.chain(etag.map(|etag| ("etag", etag.as_bytes()))));
+        self.answer_with(status, etag.map(|etag| ("etag", etag)), body);
+    }
+
+    fn answer_with<'h>(&self, status: &str, headers: impl IntoIterator<Item = (&'h str, &'h str)>, body: &str) {
+        let headers = headers.into_iter().map(|(name, value)| (name, value.as_bytes()));
+        let headers: Vec<_> = [(":status", status.as_bytes())].into_iter().chain(headers).collect();
+        let headers = serialize(headers.into_iter());
         let last = u32::try_from(self.host.calls.borrow().len() - 1).expect("few calls");
         *self.host.answer_body.borrow_mut() = body.into();
         self.plugin.answered(last, &headers, body.len(), &self.host);
@@ -138,6 +147,41 @@ fn a_newer_keyring_takes_the_place_of_the_old_one() {
     let now = moment("2026-11-22T11:00:00Z");
     running.answer("200", None, &document(2, |document| document.keys[0].revoked_at = Some(now)));
     assert_eq!(running.status(), 401);
+}
+
+/// A server that keeps it, and one that does not.
+#[test]
+fn who_has_begun_a_document_asks_for_more_of_that_one() {
+    let running = Running::fetching(r#","pieces":true,"piece_bytes":4096"#, "");
+    let document = document(1, |document| {
+        let scopes = (0..400).map(|number| format!("scope:{number}").parse().expect("a scope"));
+        document.clients[0].scopes.extend(scopes);
+    });
+    let pieces: Vec<_> = document.as_bytes().chunks(4096).collect();
+    assert!(pieces.len() > 1, "{} bytes", document.len());
+    let serve = |tag: &str, which: std::ops::Range<usize>| {
+        for at in which {
+            let call = running.host.calls.borrow().last().expect("a call").clone();
+            let (start, end) = (at * 4096, at * 4096 + pieces[at].len() - 1);
+            assert_eq!(header(&call, "range"), Some(format!("bytes={start}-{}", start + 4095).as_bytes()));
+            assert_eq!(header(&call, "if-match"), (at > 0).then_some(tag.as_bytes()).filter(|tag| tag[0] == b'"'));
+            let place = format!("bytes {start}-{end}/{}", document.len());
+            let body = std::str::from_utf8(pieces[at]).expect("ASCII");
+            running.answer_with("206", [("etag", tag), ("content-range", place.as_str())], body);
+        }
+    };
+    running.until_call();
+    serve("\"1\"", 0..1);
+    running.answer("412", None, "");
+    assert!(running.host.last_line().contains("it changed while it was fetched"), "{}", running.host.last_line());
+    assert_eq!(running.status(), 503);
+    let (waited, _) = running.until_call();
+    assert!(waited <= 3 * SECOND, "begun anew only after {waited} ns");
+    serve("\"2\"", 0..pieces.len());
+    assert_eq!(running.status(), 200);
+    // A weak tag names no bytes.
+    running.until_call();
+    serve("W/\"3\"", 0..pieces.len());
 }
 
 #[test]

@@ -79,6 +79,7 @@ fn serve(leader: &Worker, document: &str, etag: &str) -> usize {
         let (start, end): (usize, usize) = (start.parse().expect("a start"), end.parse().expect("an end"));
         let end = (end + 1).min(document.len());
         assert_eq!(header("if-none-match").is_some(), start == 0 && call > 0 && leader.ask("x").0 != 503);
+        assert_eq!(header("if-match").as_deref(), (start > 0).then_some(etag));
         let body = &document.as_bytes()[start..end];
         let range = format!("bytes {start}-{}/{}", end - 1, document.len());
         let headers: [(&str, &[u8]); 3] =

@@ -4,6 +4,7 @@
 //! however many poll. A poller waits for no timer but its own and costs nothing while nothing changes.
 
 mod again;
+mod begun;
 mod edition;
 mod error;
 mod follow;
@@ -26,6 +27,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::config::Config;
 pub(crate) use again::decide_again;
+use begun::Begun;
 use edition::Edition;
 pub(crate) use error::FeedError;
 use follow::Follower;
@@ -53,6 +55,7 @@ struct Shared {
     /// Somebody knows of a change.
     told: Notify,
     proofs: Proofs,
+    begun: Begun,
     verifiers: Verifiers,
     usage: Usage,
     metrics: Metrics,
@@ -95,6 +98,7 @@ impl Feed {
             known: AtomicU64::default(),
             told: Notify::new(),
             proofs: Proofs::default(),
+            begun: Begun::default(),
             verifiers: Verifiers::default(),
             usage,
             metrics: Metrics::new(&config.metrics_prefix),

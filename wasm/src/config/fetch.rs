@@ -35,6 +35,9 @@ pub(crate) struct Fetch {
     /// Whether it is fetched in pieces (RFC 9110 §14), as a large one must be: Envoy takes no answer of more than 32 MiB.
     #[serde(default)]
     pub(crate) pieces: bool,
+    /// How much a piece is: what arrives within `timeout`.
+    #[serde(default = "Fetch::default_piece_bytes")]
+    pub(crate) piece_bytes: usize,
     /// The name under which it is laid out for all workers.
     #[serde(default)]
     pub(crate) share: Option<String>,
@@ -73,6 +76,10 @@ impl Fetch {
         Seconds(0)
     }
 
+    fn default_piece_bytes() -> usize {
+        4 << 20
+    }
+
     pub(super) fn check<H: Host>(&mut self, host: &H) -> Result<(), ConfigError> {
         let refuse = |field: &str, why: &str| Err(ConfigError::new(format!("keyring.fetch.{field}"), why));
         if self.cluster.is_empty() {
@@ -92,6 +99,9 @@ impl Fetch {
         }
         if self.wait.0 > Self::MAX_WAIT {
             return refuse("wait", "is at most 60s");
+        }
+        if !(4 << 10..=16 << 20).contains(&self.piece_bytes) {
+            return refuse("piece_bytes", "is 4096 to 16777216");
         }
         if self.verifier.as_ref().is_some_and(|name| !is_name(name)) {
             return refuse("verifier", "is a name of 1 to 100 visible ASCII characters");

@@ -54,6 +54,7 @@ impl Follower {
                 _ = ticks.tick() => {}
             }
             follower.lock().await.look_and_tell().await;
+            shared.begun.forget(shared.now());
         }
     }
 

@@ -11,6 +11,7 @@ pub(super) struct Metrics {
     pub(super) pollers: Gauge,
     transfers: Counter,
     transferred: Counter,
+    pieces: Counter,
     verifiers: Gauge,
     behind: Gauge,
     reports: Counter,
@@ -30,6 +31,7 @@ impl Metrics {
             pollers: metrics::gauge!(name("feed_pollers")),
             transfers: metrics::counter!(name("feed_transfers_total")),
             transferred: metrics::counter!(name("feed_transferred_bytes_total")),
+            pieces: metrics::counter!(name("feed_pieces_total")),
             verifiers: metrics::gauge!(name("verifiers")),
             behind: metrics::gauge!(name("verifiers_behind")),
             reports: reports("written"),
@@ -49,6 +51,13 @@ impl Metrics {
     pub(super) fn transferred(&self, bytes: usize) {
         self.transfers.increment(1);
         self.transferred.increment(bytes as u64);
+    }
+
+    /// A piece of an edition went out, which may be the last one.
+    pub(super) fn piece(&self, bytes: usize, last: bool) {
+        self.pieces.increment(1);
+        self.transferred.increment(bytes as u64);
+        self.transfers.increment(u64::from(last));
     }
 
     pub(super) fn reported(&self, written: bool) {
@@ -72,7 +81,11 @@ fn describe(name: &impl Fn(&str) -> String) {
     metrics::describe_gauge!(name("feed_bytes"), Unit::Bytes, "Size of the newest edition, not compressed.");
     metrics::describe_gauge!(name("feed_epoch"), "Epoch of the newest edition.");
     metrics::describe_gauge!(name("feed_pollers"), "Requests for the feed that are waiting or being answered.");
-    metrics::describe_counter!(name("feed_transfers_total"), "Editions sent to pollers.");
+    metrics::describe_counter!(
+        name("feed_transfers_total"),
+        "Editions sent to pollers, at once or to their last piece."
+    );
+    metrics::describe_counter!(name("feed_pieces_total"), "Pieces of editions sent to pollers that asked for a range.");
     metrics::describe_counter!(
         name("feed_transferred_bytes_total"),
         Unit::Bytes,

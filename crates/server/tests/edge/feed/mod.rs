@@ -1,6 +1,7 @@
 //! The feed.
 
 mod outage;
+mod pieces;
 mod poll;
 mod usage;
 mod verifiers;

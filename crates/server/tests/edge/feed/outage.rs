@@ -42,7 +42,7 @@ async fn what_the_server_cannot_read_itself_it_hands_to_nobody() {
     add_client(&other, "acme", &[]).await;
     let tag = loop {
         let reply = running.ask("GET /v2/keyring", &[("cache-control", "no-cache")]).await;
-        if let Some(tag) = reply.header("etag").filter(|tag| tag.starts_with("W/\"3-")) {
+        if let Some(tag) = reply.header("etag").filter(|tag| tag.starts_with("\"3-")) {
             break tag.to_owned();
         }
     };

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::Poll;
 
@@ -9,7 +9,7 @@ fn poll(headers: &[(&'static str, &'static str)]) -> Result<Poll, String> {
     for (name, value) in headers {
         map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    Poll::read(&map).map_err(|error| format!("{error:?}"))
+    Poll::read(&Method::GET, &map).map_err(|error| format!("{error:?}"))
 }
 
 #[test]
@@ -62,10 +62,10 @@ fn a_name_is_one_and_short() {
     for value in ["", "two words", "\u{e9}"] {
         let mut map = HeaderMap::new();
         map.append("x-gracekey-verifier", HeaderValue::from_bytes(value.as_bytes()).unwrap());
-        assert!(Poll::read(&map).is_err(), "{value:?}");
+        assert!(Poll::read(&Method::GET, &map).is_err(), "{value:?}");
     }
     assert!(poll(&[("x-gracekey-verifier", "a"), ("x-gracekey-verifier", "a")]).is_err());
     let mut map = HeaderMap::new();
     map.append("x-gracekey-verifier", HeaderValue::try_from("x".repeat(129)).unwrap());
-    assert!(Poll::read(&map).is_err());
+    assert!(Poll::read(&Method::GET, &map).is_err());
 }
