@@ -11,7 +11,6 @@ mod issue;
 mod keys;
 mod rotate;
 
-pub(crate) use end::Ending;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;

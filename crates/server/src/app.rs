@@ -10,6 +10,7 @@ use gracekey_tower::{GracekeyLayer, LiveKeyring};
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::feed::Feed;
+use crate::guard;
 use crate::telemetry::Rotations;
 
 /// The state of one server. Cheap to clone.
@@ -31,7 +32,7 @@ pub(crate) struct Shared {
 
 impl App {
     pub(crate) fn new(config: Config, live: LiveKeyring, feed: Feed, layer: GracekeyLayer) -> Self {
-        let (store, peppers) = (config.store.clone(), Arc::clone(&config.peppers));
+        let (store, peppers) = (guard::keeping_an_admin(&config.store), Arc::clone(&config.peppers));
         let rotations = Rotations::new(&config.metrics_prefix);
         Self(Arc::new(Shared { store, peppers, live, feed, layer, rotations, config }))
     }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use gracekey_core::{ClientId, Document, NameError, Policy, PolicyError, Scope};
-use gracekey_store::opens_server;
+use gracekey_store::{Store, opens_server};
 use gracekey_tower::{GracekeyLayer, LiveKeyring, Throttle};
 
 use crate::config::Config;
@@ -36,6 +36,11 @@ fn policy(open_feed: bool) -> Result<Policy, PolicyError> {
         ]}}"#
     );
     Policy::parse(text.as_bytes())
+}
+
+/// The store, which refuses to take the last live key with `gracekey:admin` away. A test sees that this is a scope.
+pub(crate) fn keeping_an_admin(store: &Store) -> Store {
+    ADMIN.parse().map_or_else(|_| store.clone(), |scope| store.keeping(&scope))
 }
 
 /// Writes out what `gracekey:admin` stands for, in the keyring that the server itself decides with.

@@ -50,14 +50,16 @@ impl Store {
     /// # Errors
     /// What [`StoreError`] says of databases.
     pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
-        let statement = Statement::new(
-            "SELECT seq, at, epoch, actor, action, client_id, credential, key_id, detail FROM gracekey_audit \
-             WHERE seq > $1 AND (client_id = $2 OR $2 IS NULL) AND (key_id = $3 OR $3 IS NULL) ORDER BY seq LIMIT $4",
-        );
-        let statement = statement.bind(filter.after).bind(filter.client_id.as_ref()).bind(filter.key_id);
-        let statement = statement.bind(filter.limit.rows());
-        self.database.read().await?.rows(statement, entry).await
+        self.database.read().await?.rows(lines(filter), entry).await
     }
+}
+
+fn lines(filter: &AuditFilter) -> Statement {
+    let statement = Statement::new(
+        "SELECT seq, at, epoch, actor, action, client_id, credential, key_id, detail FROM gracekey_audit WHERE seq > $1",
+    );
+    let statement = statement.bind(filter.after).then_if(" AND client_id =", filter.client_id.as_ref());
+    statement.then_if(" AND key_id =", filter.key_id).then(" ORDER BY seq LIMIT", filter.limit.rows())
 }
 
 fn entry(row: &Row<'_>) -> Result<AuditEntry, StoreError> {
@@ -72,4 +74,34 @@ fn entry(row: &Row<'_>) -> Result<AuditEntry, StoreError> {
         key_id: row.maybe_text(7)?.map(|text| rows::parsed(text, "key_id")).transpose()?,
         detail: row.text(8)?.into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, Executor, Row as _, SqliteConnection};
+
+    use super::*;
+
+    /// How SQLite finds them. What PostgreSQL does is seen in `tests/suite/lists.rs`.
+    #[tokio::test]
+    async fn lines_are_found_by_an_index() {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        for tables in [
+            include_str!("../migrations/sqlite/0001_keyring.sql"),
+            include_str!("../migrations/sqlite/0005_audit_by_key.sql"),
+        ] {
+            database.execute(sqlx::raw_sql(tables)).await.unwrap();
+        }
+        let (client_id, key_id) = ("acme_corp".parse().ok(), "zzzzzzzz".parse().ok());
+        for (filter, index) in [
+            (AuditFilter::default(), "INTEGER PRIMARY KEY (rowid>?)"),
+            (AuditFilter { client_id, ..AuditFilter::default() }, "gracekey_audit_client (client_id=? AND seq>?)"),
+            (AuditFilter { key_id, ..AuditFilter::default() }, "gracekey_audit_key (key_id=? AND seq>?)"),
+        ] {
+            let sql = format!("EXPLAIN QUERY PLAN {}", lines(&filter).sql());
+            let plan = database.fetch_all(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            assert!(plan.len() == 1 && plan[0].contains(index), "{plan:?}");
+        }
+    }
 }

@@ -1,4 +1,6 @@
-use gracekey_core::{ClientId, CredentialName, Document, Generation, KeyId, LifecycleError, Minted, Timestamp};
+use std::sync::Arc;
+
+use gracekey_core::{ClientId, CredentialName, Document, Generation, KeyId, LifecycleError, Minted, Scope, Timestamp};
 use serde_json::Value as Json;
 
 use crate::actor::Actor;
@@ -27,6 +29,10 @@ pub(crate) struct Change<'a> {
     by: &'a Actor,
     now: Timestamp,
     seen: Timestamp,
+    /// The scope that some live key must go on having, as far as anything watches over one.
+    pub(crate) keeps: Option<Arc<Scope>>,
+    /// The same, once what is changed may be the last of its holders.
+    pub(crate) guarded: Option<Arc<Scope>>,
 }
 
 /// Clocks of several servers may differ by so many seconds. What is further ahead is a clock gone wrong, and nobody
@@ -48,7 +54,9 @@ impl Store {
 
     /// A change that takes something away from somebody. It waits longer for others, and imports make way for it.
     pub(crate) async fn urgent_change<'a>(&self, by: &'a Actor, now: Timestamp) -> Result<Change<'a>, StoreError> {
-        Change::begin(self.database.write(Wait::Long).await?, by, now).await
+        let mut change = Change::begin(self.database.write(Wait::Long).await?, by, now).await?;
+        change.keeps.clone_from(&self.keeps);
+        Ok(change)
     }
 }
 
@@ -62,7 +70,8 @@ impl<'a> Change<'a> {
         let read = |row: &Row<'_>| Ok((rows::epoch(row, 0)?, rows::timestamp(row.int(1)?)?));
         let keyring = transaction.first(statement, read).await?;
         let (epoch, before) = keyring.ok_or_else(|| damaged("the keyring's row is gone; restore a backup"))?;
-        Ok(Self { transaction, epoch, begun: false, by, now, seen: seen(before, now) })
+        let seen = seen(before, now);
+        Ok(Self { transaction, epoch, begun: false, by, now, seen, keeps: None, guarded: None })
     }
 }
 
@@ -134,7 +143,8 @@ impl Change<'_> {
     }
 
     /// Makes all of it last.
-    pub(crate) async fn commit<T>(self, value: T) -> Result<Done<T>, StoreError> {
+    pub(crate) async fn commit<T>(mut self, value: T) -> Result<Done<T>, StoreError> {
+        self.check_guarded().await?;
         let done = Done { epoch: self.epoch, changed: self.begun, value };
         self.transaction.commit().await?;
         Ok(done)

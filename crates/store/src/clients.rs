@@ -79,7 +79,8 @@ impl Store {
     /// Denies all keys of a client until it is enabled again, or enables it.
     ///
     /// # Errors
-    /// [`LifecycleError::UnknownClient`], and what [`StoreError`] says of databases.
+    /// [`LifecycleError::UnknownClient`]; [`StoreError::LastHolder`] with [`Store::keeping`]; and what [`StoreError`] says of
+    /// databases.
     pub async fn disable_client(
         &self,
         client_id: &ClientId,
@@ -94,7 +95,8 @@ impl Store {
     /// Says anew what a client may do.
     ///
     /// # Errors
-    /// [`LifecycleError::UnknownClient`], and what [`StoreError`] says of databases.
+    /// [`LifecycleError::UnknownClient`]; [`StoreError::LastHolder`] with [`Store::keeping`]; and what [`StoreError`] says of
+    /// databases.
     pub async fn set_scopes(
         &self,
         client_id: &ClientId,
@@ -109,7 +111,8 @@ impl Store {
     /// Changes several things of a client at once, in one epoch.
     ///
     /// # Errors
-    /// [`LifecycleError::UnknownClient`], and what [`StoreError`] says of databases.
+    /// [`LifecycleError::UnknownClient`]; [`StoreError::LastHolder`] with [`Store::keeping`]; and what [`StoreError`] says of
+    /// databases.
     pub async fn change_client(
         &self,
         client_id: &ClientId,
@@ -119,6 +122,7 @@ impl Store {
     ) -> Result<Done<()>, StoreError> {
         let mut change = self.urgent_change(by, now).await?;
         let known = change.known_client(client_id).await?;
+        change.guard(client_id).await?;
         if let Some(disabled) = wanted.disabled.filter(|disabled| *disabled != known.disabled) {
             let statement = Statement::new("UPDATE gracekey_clients SET disabled = $2 WHERE client_id = $1");
             change.transaction.execute(statement.bind(client_id).bind(disabled)).await?;

@@ -2,14 +2,14 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use gracekey_core::Scope;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor};
 
 use crate::address::Address;
-use crate::database::{Database, Statement, Urgent};
+use crate::database::{Database, PATIENCE, Statement, Urgent};
 use crate::error::{StoreError, damaged, in_database};
 use crate::{migrate, rows};
 
@@ -20,6 +20,8 @@ use crate::{migrate, rows};
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Arc<Database>,
+    /// See [`Store::keeping`].
+    pub(crate) keeps: Option<Arc<Scope>>,
 }
 
 /// The two kinds of database that carry a store.
@@ -32,8 +34,6 @@ pub enum Engine {
     Postgres,
 }
 
-/// How long a change waits for others to finish theirs, and for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Readers of one SQLite file at once. One more connection writes.
 const SQLITE_READERS: u32 = 4;
 /// Memory of one connection for pages, in KiB, as far as it uses it: keys lie in random order, and a large import
@@ -72,7 +72,7 @@ impl Store {
             Address::Sqlite(path) => sqlite(&path).await?,
             Address::Postgres(options) => postgres(*options).await?,
         };
-        let store = Self { database: Arc::new(database) };
+        let store = Self { database: Arc::new(database), keeps: None };
         store.epoch().await?;
         Ok(store)
     }

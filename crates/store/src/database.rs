@@ -9,7 +9,11 @@ pub(crate) use statement::{Row, Statement, Value};
 pub(crate) use transaction::Transaction;
 pub(crate) use urgent::Urgent;
 
-use sqlx::{PgPool, Sqlite, SqlitePool};
+use std::pin::pin;
+use std::time::Duration;
+
+use sqlx::{PgPool, SqlitePool};
+use tokio::time::timeout;
 
 use crate::error::{StoreError, Trouble, busy, in_database};
 
@@ -36,7 +40,11 @@ pub(crate) enum Wait {
     Long,
 }
 
-/// Of 5 seconds each.
+/// How long a change waits for others to finish theirs, and for a connection.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a new connection may take while others are idle.
+const SOON: Duration = Duration::from_millis(200);
+/// Each of them as long as [`PATIENCE`].
 const ATTEMPTS: usize = 6;
 
 impl Database {
@@ -44,44 +52,70 @@ impl Database {
     pub(crate) async fn read(&self) -> Result<Transaction, StoreError> {
         match self {
             Self::Sqlite { reads, .. } => reads.begin().await.map(Transaction::Sqlite).map_err(in_use),
-            Self::Postgres { reads, .. } => {
-                let begun = reads.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await;
-                begun.map(Transaction::Postgres).map_err(in_database)
-            }
+            Self::Postgres { reads, .. } => begun(reads, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
         }
     }
 
     /// Begins to write. In SQLite that waits until all other writers have finished.
     pub(crate) async fn write(&self, wait: Wait) -> Result<Transaction, StoreError> {
-        match self {
-            Self::Sqlite { writes, urgent, .. } => match wait {
-                Wait::Usual => alone(writes).await,
-                Wait::Long => urgent.announced(patiently(writes)).await,
-            }
-            .map(Transaction::Sqlite),
-            Self::Postgres { writes, .. } => {
-                let mut transaction = Transaction::Postgres(writes.begin().await.map_err(in_database)?);
-                if wait == Wait::Long {
-                    transaction.execute(Statement::new("SET LOCAL lock_timeout = '30s'")).await?;
-                }
+        match (self, wait) {
+            (_, Wait::Usual) => self.begin().await,
+            (Self::Sqlite { urgent, .. }, Wait::Long) => urgent.announced(self.begin_patiently()).await,
+            (Self::Postgres { .. }, Wait::Long) => {
+                let mut transaction = self.begin_patiently().await?;
+                transaction.execute(Statement::new("SET LOCAL lock_timeout = '30s'")).await?;
                 Ok(transaction)
             }
         }
     }
-}
 
-async fn patiently(writes: &SqlitePool) -> Result<sqlx::Transaction<'static, Sqlite>, StoreError> {
-    for _ in 1..ATTEMPTS {
-        match alone(writes).await {
-            Err(StoreError::Unavailable(error)) if error.trouble == Trouble::Busy => {}
-            done => return done,
+    async fn begin_patiently(&self) -> Result<Transaction, StoreError> {
+        for _ in 1..ATTEMPTS {
+            match self.begin().await {
+                Err(StoreError::Unavailable(error)) if error.trouble == Trouble::Busy => {}
+                done => return done,
+            }
+        }
+        self.begin().await
+    }
+
+    async fn begin(&self) -> Result<Transaction, StoreError> {
+        match self {
+            Self::Sqlite { writes, .. } => {
+                writes.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite).map_err(in_use)
+            }
+            Self::Postgres { writes, .. } => begun(writes, "BEGIN").await,
         }
     }
-    alone(writes).await
 }
 
-async fn alone(writes: &SqlitePool) -> Result<sqlx::Transaction<'static, Sqlite>, StoreError> {
-    writes.begin_with("BEGIN IMMEDIATE").await.map_err(in_use)
+/// Begins on a connection of the pool. While the server has none left for a new one, whoever wants one takes one of ours as
+/// soon as it is idle: the pool itself would go on asking the server.
+async fn begun(pool: &PgPool, sql: &'static str) -> Result<Transaction, StoreError> {
+    let wanted = async {
+        loop {
+            let mut begin = pin!(pool.begin_with(sql));
+            loop {
+                match timeout(SOON, &mut begin).await {
+                    Ok(done) => return done,
+                    Err(_) if pool.num_idle() > 0 => break,
+                    Err(_) => {}
+                }
+            }
+        }
+    };
+    let done = timeout(PATIENCE, wanted).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    done.map(Transaction::Postgres).map_err(|error| in_pool(pool, error))
+}
+
+/// Whoever waits for a connection while all that this process may have are in use waits for others of the same process.
+fn in_pool(pool: &PgPool, error: sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::PoolTimedOut if pool.size() >= pool.options().get_max_connections() => {
+            busy("all connections of this process to it are in use")
+        }
+        other => in_database(other),
+    }
 }
 
 /// A file is there at once, or is not: whoever gets no connection to it waits for others of the same process.

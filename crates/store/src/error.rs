@@ -9,6 +9,7 @@ use std::fmt;
 use gracekey_core::{ClientId, CredentialName, KeyId, LifecycleError};
 
 use crate::import::ImportError;
+use crate::keeping::LastHolder;
 
 /// Why the store did not do it.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub enum StoreError {
     Conflict(Conflict),
     /// The caller's: its holder rotates the credential too often. Nothing was changed.
     TooManyRotations(TooManyRotations),
+    /// The caller's: nobody would have a scope any more that somebody has to have. Nothing was changed.
+    LastHolder(LastHolder),
     /// The caller's: keys to import are not in order. Nothing was changed.
     Import(ImportError),
     /// The world's: the database is away, busy, full or damaged. Never a reason to deny a key.
@@ -113,7 +116,11 @@ impl StoreError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Config(_) => Kind::Operator,
-            Self::Refused(_) | Self::Conflict(_) | Self::TooManyRotations(_) | Self::Import(_) => Kind::Caller,
+            Self::Refused(_)
+            | Self::Conflict(_)
+            | Self::TooManyRotations(_)
+            | Self::LastHolder(_)
+            | Self::Import(_) => Kind::Caller,
             Self::Unavailable(_) => Kind::World,
         }
     }
@@ -130,6 +137,7 @@ impl fmt::Display for StoreError {
             Self::Refused(error) => error.fmt(f),
             Self::Conflict(error) => error.fmt(f),
             Self::TooManyRotations(error) => error.fmt(f),
+            Self::LastHolder(error) => error.fmt(f),
             Self::Import(error) => error.fmt(f),
             Self::Unavailable(error) => error.fmt(f),
         }

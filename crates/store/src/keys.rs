@@ -90,23 +90,7 @@ impl Store {
     /// # Errors
     /// What [`StoreError`] says of databases.
     pub async fn keys(&self, filter: &KeyFilter) -> Result<Vec<KeyRow>, StoreError> {
-        let statement = Statement::new(concat!(
-            list!(),
-            " WHERE (g.client_id, g.credential, g.generation) > ($1, $2, $3) AND (g.client_id = $4 OR $4 IS NULL) \
-             AND (g.credential = $5 OR $5 IS NULL) AND ($6 IS NULL OR ((g.revoked_at IS NULL OR g.revoked_at > $6) \
-             AND (g.expires_at IS NULL OR g.expires_at > $6) AND (g.retires_at IS NULL OR g.retires_at > $6))) \
-             ORDER BY g.client_id, g.credential, g.generation LIMIT $7",
-        ));
-        let after = filter.after.as_ref();
-        let statement = statement
-            .bind(after.map_or("", |after| after.client_id.as_str()))
-            .bind(after.map_or("", |after| after.credential.as_str()))
-            .bind(after.map_or(0, |after| after.generation))
-            .bind(filter.client_id.as_ref())
-            .bind(filter.credential.as_ref())
-            .bind(filter.live_at)
-            .bind(filter.limit.rows());
-        self.database.read().await?.rows(statement, key_row).await
+        self.database.read().await?.rows(listed(filter), key_row).await
     }
 
     /// One key, if there is such a one.
@@ -148,6 +132,24 @@ impl KeyRow {
         let Generation { client_id, credential, generation, .. } = &self.generation;
         Cursor { client_id: client_id.clone(), credential: credential.clone(), generation: *generation }
     }
+}
+
+fn listed(filter: &KeyFilter) -> Statement {
+    let statement = Statement::new(concat!(
+        list!(),
+        " WHERE (g.client_id, g.credential, g.generation) > ($1, $2, $3) \
+         AND ($4 IS NULL OR ((g.revoked_at IS NULL OR g.revoked_at > $4) \
+         AND (g.expires_at IS NULL OR g.expires_at > $4) AND (g.retires_at IS NULL OR g.retires_at > $4)))",
+    ));
+    let after = filter.after.as_ref();
+    statement
+        .bind(after.map_or("", |after| after.client_id.as_str()))
+        .bind(after.map_or("", |after| after.credential.as_str()))
+        .bind(after.map_or(0, |after| after.generation))
+        .bind(filter.live_at)
+        .then_if(" AND g.client_id =", filter.client_id.as_ref())
+        .then_if(" AND g.credential =", filter.credential.as_ref())
+        .then(" ORDER BY g.client_id, g.credential, g.generation LIMIT", filter.limit.rows())
 }
 
 fn key_row(row: &Row<'_>) -> Result<KeyRow, StoreError> {

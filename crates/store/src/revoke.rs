@@ -12,12 +12,16 @@ impl Store {
     /// Ends generations at once, window or not, and says which: none when all of them had ended already.
     ///
     /// # Errors
-    /// [`LifecycleError::UnknownKey`], [`LifecycleError::UnknownCredential`] or [`LifecycleError::UnknownClient`]; and what
-    /// [`StoreError`] says of databases.
+    /// [`LifecycleError::UnknownKey`], [`LifecycleError::UnknownCredential`] or [`LifecycleError::UnknownClient`];
+    /// [`StoreError::LastHolder`] with [`Store::keeping`]; and what [`StoreError`] says of databases.
     pub async fn revoke(&self, what: &Revoke, by: &Actor, now: Timestamp) -> Result<Done<Vec<KeyId>>, StoreError> {
         let mut change = self.urgent_change(by, now).await?;
         let mut ended = Vec::new();
-        for mut generation in change.meant(what).await? {
+        let meant = change.meant(what).await?;
+        if let Some(generation) = meant.first() {
+            change.guard(&generation.client_id).await?;
+        }
+        for mut generation in meant {
             if generation.revoke(now) {
                 change.transaction.execute(rows::update_generation(&generation)).await?;
                 change.note("key.revoke", About::generation(&generation), json!({})).await?;
@@ -30,7 +34,8 @@ impl Store {
     /// Closes the rotation windows of a credential at once, and says which keys that retired: none when none was open.
     ///
     /// # Errors
-    /// [`LifecycleError::UnknownCredential`], and what [`StoreError`] says of databases.
+    /// [`LifecycleError::UnknownCredential`]; [`StoreError::LastHolder`] with [`Store::keeping`]; and what [`StoreError`]
+    /// says of databases.
     pub async fn close_window(
         &self,
         client_id: &ClientId,
@@ -41,6 +46,7 @@ impl Store {
         let mut change = self.urgent_change(by, now).await?;
         let now = change.seen();
         let mut retired = Vec::new();
+        change.guard(client_id).await?;
         for mut generation in change.meant(&Revoke::Credential(client_id.clone(), credential.clone())).await? {
             if generation.close_window(now) {
                 change.transaction.execute(rows::update_generation(&generation)).await?;

@@ -163,13 +163,16 @@ impl Store {
              (SELECT CAST(SUM(h.requests) AS BIGINT) FROM gracekey_usage_hours AS h \
               WHERE h.key_id = g.key_id AND h.hour > $2 - 3600) \
              FROM gracekey_generations AS g JOIN gracekey_usage AS u ON u.key_id = g.key_id \
-             WHERE u.last_used >= $2 AND (g.key_id = $3 OR $3 IS NULL) AND (g.client_id = $4 OR $4 IS NULL) \
-             AND (g.credential = $5 OR $5 IS NULL) AND (g.revoked_at IS NULL OR g.revoked_at > $1) \
-             AND (g.expires_at IS NULL OR g.expires_at > $1) AND (g.retires_at IS NULL OR g.retires_at > $1) \
-             ORDER BY g.client_id, g.credential, g.generation",
+             WHERE u.last_used >= $2 AND (g.revoked_at IS NULL OR g.revoked_at > $1) \
+             AND (g.expires_at IS NULL OR g.expires_at > $1) AND (g.retires_at IS NULL OR g.retires_at > $1)",
         );
-        let statement = statement.bind(now).bind(since).bind(key_id).bind(client_id).bind(credential);
-        self.database.read().await?.rows(statement, used_key).await
+        let statement = statement.bind(now).bind(since).then_if(" AND g.key_id =", key_id);
+        let statement = statement.then_if(" AND g.client_id =", client_id).then_if(" AND g.credential =", credential);
+        let mut used = self.database.read().await?.rows(statement, used_key).await?;
+        used.sort_by(|a, b| {
+            (&a.client_id, &a.credential, a.generation).cmp(&(&b.client_id, &b.credential, b.generation))
+        });
+        Ok(used)
     }
 }
 

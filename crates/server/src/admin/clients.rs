@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::answer::Answer;
 use crate::app::App;
-use crate::authority::{Admins, Authority};
+use crate::authority::Authority;
 use crate::described::{ClientIdText, ScopeToken};
 use crate::error::{ApiError, ErrorBody, Refused};
 use crate::input::{self, ClientPath, Json, Parameters};
@@ -160,9 +160,7 @@ async fn update(
 ) -> Result<Answer<ChangedClient>, Refused> {
     let change = ClientChange { disabled: update.disabled, scopes: update.scopes };
     let by = authority.over(&app, &client_id, change.scopes.as_deref().unwrap_or_default()).await?;
-    let now = app.now()?;
-    Admins::at(&app, now).survive_change(client_id.as_str(), &change)?;
-    let done = app.store.change_client(&client_id, &change, &by, now).await?;
+    let done = app.store.change_client(&client_id, &change, &by, app.now()?).await?;
     app.feed.changed(done.epoch).await;
     let client = known(&app, client_id).await?;
     Ok(Answer::ok(ChangedClient { client, epoch: done.epoch, changed: done.changed }))

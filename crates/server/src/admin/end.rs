@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use super::dry_run::{DryRun, dry_run};
 use crate::answer::Answer;
 use crate::app::App;
-use crate::authority::{Admins, Authority};
+use crate::authority::Authority;
 use crate::error::{ErrorBody, Refused};
 use crate::input::{ClientPath, CredentialPath, KeyPath, NoBody, Parameters};
 
@@ -48,7 +48,7 @@ enum EndedOrDryRun {
 
 /// What is to end.
 #[derive(Clone, Debug)]
-pub(crate) enum Ending {
+pub(super) enum Ending {
     Revoke(Revoke),
     /// The rotation windows of a credential.
     Window(ClientId, CredentialName),
@@ -150,7 +150,6 @@ async fn end(app: &App, authority: &Authority, ending: Ending, how: How) -> Resu
     if how.dry_run {
         return Ok(Answer::ok(dry_run(app, &ending, now).await?).into_response());
     }
-    Admins::at(app, now).survive_end(&ending)?;
     let Done { epoch, changed, value: ended } = match &ending {
         Ending::Revoke(what) => app.store.revoke(what, &by, now).await?,
         Ending::Window(client_id, credential) => app.store.close_window(client_id, credential, &by, now).await?,

@@ -16,6 +16,11 @@ impl From<StoreError> for ApiError {
                 let wait = u32::try_from(error.wait).unwrap_or(u32::MAX);
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "too_many_rotations", text).after(wait)
             }
+            StoreError::LastHolder(_) => Self::conflict(
+                "last_admin",
+                "nobody could administer this server any more: first give another client the scope gracekey:admin and a \
+                 key, or do this on the store itself, with `gracekey` and --store",
+            ),
             StoreError::Import(error) => error.into(),
             StoreError::Unavailable(error) => {
                 // What the database said is the operator's to read, not the caller's.

@@ -38,9 +38,29 @@ impl Statement {
         Self { sql: AssertSqlSafe(sql).into_sql_str(), values: Vec::new() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn sql(&self) -> &str {
+        self.sql.as_str()
+    }
+
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// Adds SQL that ends in a place for this value.
+    pub(crate) fn then(self, sql: &'static str, value: impl Into<Value>) -> Self {
+        let place = self.values.len() + 1;
+        let sql = format!("{}{sql} ${place}", self.sql.as_str());
+        Self { sql: AssertSqlSafe(sql).into_sql_str(), values: self.values }.bind(value)
+    }
+
+    /// The same if there is a value. A condition that is left out keeps no index from being used.
+    pub(crate) fn then_if<V: Into<Value>>(self, sql: &'static str, value: Option<V>) -> Self {
+        match value {
+            Some(value) => self.then(sql, value),
+            None => self,
+        }
     }
 
     /// `($1, $2), ($3, $4)`: places for so many rows of so many values, and for no others.

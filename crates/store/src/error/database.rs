@@ -64,7 +64,7 @@ fn sort(error: &sqlx::Error, outcome: Outcome) -> StoreError {
         sqlx::Error::PoolTimedOut => unavailable(
             Trouble::Unreachable,
             outcome,
-            "it gives no connection in time: it does not answer, or all of them are in use".into(),
+            "it gives no connection in time: it does not answer, or has none left for us (max_connections)".into(),
         ),
         sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed | sqlx::Error::Protocol(_) => {
             unavailable(Trouble::Unreachable, outcome, error.to_string())

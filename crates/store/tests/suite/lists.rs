@@ -1,9 +1,9 @@
 //! What operators look at.
 
 use gracekey_core::{End, Revoke};
-use gracekey_store::{KeyFilter, KeyState, Limit};
+use gracekey_store::{AuditFilter, Import, KeyFilter, KeyState, Limit};
 
-use crate::support::{Place, acme, add_client, at, by, current, held, issue, issue_to, on_both};
+use crate::support::{Place, acme, add_client, at, by, current, held, issue, issue_to, on_both, peppers};
 
 on_both! {
     keys_come_page_by_page_in_order
@@ -107,4 +107,40 @@ async fn the_views_agree_with_the_lists(place: Place) {
         Place::Postgres(_) => "created = timestamptz '2025-11-22T02:00:01Z'",
     };
     assert_eq!(count(early).await, 2);
+}
+
+/// How PostgreSQL finds them. What SQLite does is seen beside the statements.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_and_keys_are_found_by_an_index() {
+    let place = Place::postgres();
+    let store = place.store_with_client().await;
+    let rows: String = (0..3000).map(|row| format!("some-foreign-key-{row},client-{}\n", row / 2)).collect();
+    let import = Import::csv(format!("key,client_id\n{rows}").as_bytes(), &peppers()).unwrap();
+    let report = store.import(import, &by(), at(1), |_| {}).await.unwrap().value;
+    let line = &report.lines[1500];
+    place.sql("ANALYZE").await.unwrap();
+    // What is counted gets there at the end of a session.
+    let scans = async |index: &str| {
+        let sql = format!("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '{index}'");
+        place.count(&sql).await
+    };
+    let by_key = AuditFilter { key_id: line.key_id, ..AuditFilter::default() };
+    let by_client = AuditFilter { client_id: line.client_id.clone(), ..AuditFilter::default() };
+    let keys = KeyFilter { client_id: line.client_id.clone(), ..KeyFilter::default() };
+    let indexes =
+        ["gracekey_audit_key", "gracekey_audit_client", "gracekey_generations_client_id_credential_generation_key"];
+    let mut before = Vec::new();
+    for index in indexes {
+        before.push(scans(index).await);
+    }
+    let fresh = place.store().await;
+    assert_eq!(fresh.audit(&by_key).await.unwrap().len(), 1);
+    assert_eq!(fresh.audit(&by_client).await.unwrap().len(), 3);
+    assert_eq!(fresh.keys(&keys).await.unwrap().len(), 2);
+    fresh.close().await;
+    for (index, before) in indexes.into_iter().zip(before) {
+        while scans(index).await == before {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
 }

@@ -12,11 +12,13 @@ mod support;
 
 mod audit;
 mod clocks;
+mod connections;
 mod crash;
 mod errors;
 mod full_disk;
 mod hammer;
 mod import;
+mod keeping;
 mod lifecycle;
 mod lists;
 mod model;

@@ -39,6 +39,7 @@ impl Postgres {
         Self { folder, settings: Vec::new(), port: 5432, server: None }
     }
 
+    #[cfg(feature = "tls")]
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
