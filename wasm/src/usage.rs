@@ -31,7 +31,7 @@ struct Used {
 }
 
 impl Usage {
-    /// Between two reports, and for as long one may take.
+    /// Between two reports, at least, and for as long one may take.
     const INTERVAL: Duration = Duration::from_secs(10);
     /// Keys in a report. What is used beyond that is not counted, so that the memory is bounded.
     const MAX: usize = 4096;
@@ -70,16 +70,16 @@ impl Usage {
         if now < self.due.get() {
             return;
         }
-        let interval = u64::try_from(Self::INTERVAL.as_nanos()).unwrap_or(u64::MAX);
-        self.due.set(now.saturating_add(interval));
         let mut report = self.report.borrow_mut();
         if report.is_none() {
             *report = self.write(now);
         }
-        if let Some(report) = &*report {
-            let headers: Vec<_> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            self.call.set(host.call(&self.cluster, &headers, report.as_bytes(), Self::INTERVAL));
-        }
+        // The first use after a quiet while is known at once.
+        let Some(report) = &*report else { return };
+        let interval = u64::try_from(Self::INTERVAL.as_nanos()).unwrap_or(u64::MAX);
+        self.due.set(now.saturating_add(interval));
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.call.set(host.call(&self.cluster, &headers, report.as_bytes(), Self::INTERVAL));
     }
 
     /// Takes the answer to a report. `false` if it is that to another call.

@@ -57,7 +57,7 @@ fn every_slip_is_named() {
         (r#"{"keyring":{"shared":""}}"#.into(), "configuration: keyring.shared: is the name"),
         (r#"{"pepper":{},"keyring":{"shared":"k"}}"#.into(), "configuration: pepper: is {"),
         (fetch(r#""cluster":"k","usage":true"#), "configuration: keyring.fetch.usage: is reported under a name"),
-        (fetch(r#""cluster":"k","piece_bytes":0"#), "configuration: keyring.fetch.piece_bytes: is 4096 to 16777216"),
+        (fetch(r#""cluster":"k","piece_bytes":0"#), "configuration: keyring.fetch.piece_bytes: is 1024 to 16777216"),
         (fetch(r#""cluster":"k","share":"a b""#), "configuration: keyring.fetch.share: is a name"),
         (fetch(""), "configuration: keyring.fetch: missing field `cluster`"),
         (fetch(r#""cluster":"""#), "configuration: keyring.fetch.cluster: is empty"),

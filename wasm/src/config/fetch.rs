@@ -100,8 +100,8 @@ impl Fetch {
         if self.wait.0 > Self::MAX_WAIT {
             return refuse("wait", "is at most 60s");
         }
-        if !(4 << 10..=16 << 20).contains(&self.piece_bytes) {
-            return refuse("piece_bytes", "is 4096 to 16777216");
+        if !(1 << 10..=16 << 20).contains(&self.piece_bytes) {
+            return refuse("piece_bytes", "is 1024 to 16777216");
         }
         if self.verifier.as_ref().is_some_and(|name| !is_name(name)) {
             return refuse("verifier", "is a name of 1 to 100 visible ASCII characters");

@@ -13,9 +13,11 @@
 #[path = "../../../store/tests/suite/support/folder.rs"]
 mod folder;
 mod http;
+mod pieces;
 mod random;
 mod revocation;
 mod rotation;
 mod server;
 mod size;
+mod usage;
 mod verifier;

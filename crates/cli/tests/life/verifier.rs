@@ -50,10 +50,15 @@ impl Verifier {
 
     /// An Envoy with the filter.
     pub(crate) async fn envoy(number: usize, server: &Server, feed_key: &str) -> Self {
+        Self::envoy_fetching("", number, server, feed_key).await
+    }
+
+    /// The same with more to say of how the filter fetches, as JSON that is led by a comma.
+    pub(crate) async fn envoy_fetching(how: &str, number: usize, server: &Server, feed_key: &str) -> Self {
         let name = format!("envoy-{number}");
         let folder = Folder::new(&name);
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-        let bootstrap = bootstrap(port, server, &name);
+        let bootstrap = bootstrap(port, server, &name, how);
         std::fs::write(folder.path().join("envoy.yaml"), bootstrap).expect("a configuration");
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
         let process = Command::new(part("envoy/envoy"))
@@ -102,7 +107,7 @@ fn part(path: &str) -> PathBuf {
     part
 }
 
-fn bootstrap(port: u16, server: &Server, name: &str) -> String {
+fn bootstrap(port: u16, server: &Server, name: &str, how: &str) -> String {
     let (filter, feed) = (part("gracekey.wasm"), server.port());
     let filter = filter.display();
     format!(
@@ -135,7 +140,7 @@ static_resources:
                   "@type": type.googleapis.com/google.protobuf.StringValue
                   value: |
                     {{"keyring": {{"fetch": {{"cluster": "server", "path": "/v2/keyring", "wait": "30s",
-                      "key": {{"env": "GRACEKEY_FEED_KEY"}}, "verifier": "{name}"}}}}}}
+                      "key": {{"env": "GRACEKEY_FEED_KEY"}}, "verifier": "{name}"{how}}}}}}}
           - name: router
             typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
   clusters:
