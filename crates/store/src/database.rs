@@ -4,10 +4,12 @@ mod copy;
 mod statement;
 mod transaction;
 mod urgent;
+mod whole;
 
 pub(crate) use statement::{Row, Statement, Value};
 pub(crate) use transaction::Transaction;
 pub(crate) use urgent::Urgent;
+pub(crate) use whole::Whole;
 
 use std::pin::pin;
 use std::time::Duration;

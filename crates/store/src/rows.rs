@@ -21,14 +21,13 @@ pub(crate) use generation_columns;
 pub(crate) const GENERATION_COLUMNS: usize = 11;
 
 pub(crate) fn generation(row: &Row<'_>) -> Result<Generation, StoreError> {
-    let digest = row.bytes(5)?.try_into().map_err(|_| damaged("a digest has not 32 bytes"))?;
     let number = u32::try_from(row.int(3)?).ok().filter(|number| (1..=Generation::MAX).contains(number));
     Ok(Generation {
         key_id: parsed(row.text(0)?, "key_id")?,
         client_id: parsed(row.text(1)?, "client_id")?,
         credential: parsed(row.text(2)?, "credential")?,
         generation: number.ok_or_else(|| damaged("a generation's number is out of range"))?,
-        digest: Digest::from_bytes(parsed(row.text(4)?, "pepper")?, &digest),
+        digest: Digest::from_bytes(parsed(row.text(4)?, "pepper")?, &row.digest(5)?),
         not_before: moment(row, 6)?,
         expires_at: moment(row, 7)?,
         superseded_at: moment(row, 8)?,

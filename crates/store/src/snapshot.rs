@@ -1,7 +1,7 @@
-use gracekey_core::{Document, Timestamp};
+use gracekey_core::{Client, Document, Generation, Timestamp};
 
 use crate::connect::Store;
-use crate::database::Statement;
+use crate::database::{Statement, Transaction, Whole};
 use crate::error::{StoreError, damaged};
 use crate::rows;
 
@@ -18,14 +18,26 @@ impl Store {
             keyring.await?.ok_or_else(|| damaged("the keyring's row is gone; restore a backup"))?;
         let mut document = Document::empty(issued_at);
         document.epoch = epoch;
-        let statement = Statement::new("SELECT client_id, scopes, disabled FROM gracekey_clients ORDER BY client_id");
-        document.clients = read.rows(statement, rows::client).await?;
-        let statement = Statement::new(concat!(
-            "SELECT ",
-            rows::generation_columns!(),
-            " FROM gracekey_generations AS g ORDER BY g.client_id, g.credential, g.generation",
-        ));
-        document.keys = read.rows(statement, rows::generation).await?;
+        document.clients = read.clients().await?;
+        document.keys = read.generations().await?;
+        document.clients.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));
+        document.keys.sort_unstable_by(|a, b| {
+            (&a.client_id, &a.credential, a.generation).cmp(&(&b.client_id, &b.credential, b.generation))
+        });
         Ok(document)
+    }
+}
+
+impl Transaction {
+    /// All clients, in any order.
+    pub(crate) async fn clients(&mut self) -> Result<Vec<Client>, StoreError> {
+        let (columns, table) = ("client_id, scopes, disabled", "gracekey_clients");
+        self.whole(Whole { columns, table, place: "client_id", start: "".into() }, rows::client).await
+    }
+
+    /// All generations, in any order: they lie in the order in which they were made, and are read as they lie.
+    pub(crate) async fn generations(&mut self) -> Result<Vec<Generation>, StoreError> {
+        let (columns, table) = (rows::generation_columns!(), "gracekey_generations AS g");
+        self.whole(Whole { columns, table, place: "g.rowid", start: i64::MIN.into() }, rows::generation).await
     }
 }

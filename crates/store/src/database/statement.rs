@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::connect::Engine;
-use crate::error::{StoreError, in_database};
+use crate::error::{StoreError, damaged, in_database};
 
 /// SQL that both databases read, with `$1`, `$2` … for its values.
 pub(crate) struct Statement {
@@ -13,6 +13,7 @@ pub(crate) struct Statement {
 }
 
 /// A value of a type that both databases know.
+#[derive(Clone)]
 pub(crate) enum Value {
     Int(Option<i64>),
     Text(Option<String>),
@@ -24,6 +25,8 @@ pub(crate) enum Value {
 pub(crate) enum Row<'r> {
     Sqlite(&'r SqliteRow),
     Postgres(&'r PgRow),
+    /// One of many that came as one.
+    Packed(&'r [&'r str]),
 }
 
 // === impl Statement ===
@@ -118,24 +121,48 @@ value! {
 // === impl Row ===
 
 macro_rules! column {
-    ($name:ident, $type:ty) => {
+    ($name:ident, $type:ty, $field:pat => $packed:expr) => {
         pub(crate) fn $name(&self, at: usize) -> Result<$type, StoreError> {
             match self {
-                Self::Sqlite(row) => sqlx::Row::try_get(*row, at),
-                Self::Postgres(row) => sqlx::Row::try_get(*row, at),
+                Self::Sqlite(row) => sqlx::Row::try_get(*row, at).map_err(in_database),
+                Self::Postgres(row) => sqlx::Row::try_get(*row, at).map_err(in_database),
+                Self::Packed(fields) => {
+                    let $field = fields.get(at).copied().unwrap_or_default();
+                    $packed
+                }
             }
-            .map_err(in_database)
         }
     };
 }
 
 impl<'r> Row<'r> {
-    column!(int, i64);
-    column!(maybe_int, Option<i64>);
-    column!(text, &'r str);
-    column!(maybe_text, Option<&'r str>);
-    column!(bytes, &'r [u8]);
-    column!(bool, bool);
+    column!(int, i64, text => whole_number(text));
+    column!(maybe_int, Option<i64>, text => if text.is_empty() { Ok(None) } else { whole_number(text).map(Some) });
+    column!(text, &'r str, text => Ok(text));
+    column!(maybe_text, Option<&'r str>, text => Ok(Some(text).filter(|text| !text.is_empty())));
+    column!(bytes, &'r [u8], _ => Err(damaged("bytes are not read like this")));
+    column!(bool, bool, text => Ok(text == "1"));
+
+    /// 32 bytes.
+    pub(crate) fn digest(&self, at: usize) -> Result<[u8; 32], StoreError> {
+        let wrong = || damaged("a digest has not 32 bytes");
+        let Self::Packed(fields) = self else { return self.bytes(at)?.try_into().map_err(|_| wrong()) };
+        let (pairs, _) = fields.get(at).copied().unwrap_or_default().as_bytes().as_chunks::<2>();
+        let pairs: &[[u8; 2]; 32] = pairs.try_into().map_err(|_| wrong())?;
+        Ok(pairs.map(|[high, low]| nibble(high) << 4 | nibble(low)))
+    }
+}
+
+fn whole_number(text: &str) -> Result<i64, StoreError> {
+    text.parse().map_err(|_| damaged(format!("`{}` is no number", text.escape_debug())))
+}
+
+/// Of a digit that SQLite wrote.
+fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20).wrapping_sub(b'a').wrapping_add(10) & 15,
+    }
 }
 
 #[cfg(test)]

@@ -30,11 +30,7 @@ impl Store {
             Ok(Since { epoch: rows::epoch(row, 0)?, issued_at: rows::timestamp(row.int(1)?)?, seq: row.int(2)? })
         });
         let since = since.await?.ok_or_else(|| damaged("the keyring's row is gone; restore a backup"))?;
-        let statement = Statement::new("SELECT client_id, scopes, disabled FROM gracekey_clients");
-        let clients = read.rows(statement, rows::client).await?;
-        let statement =
-            Statement::new(concat!("SELECT ", rows::generation_columns!(), " FROM gracekey_generations AS g"));
-        let generations = read.rows(statement, rows::generation).await?;
+        let (clients, generations) = (read.clients().await?, read.generations().await?);
         Ok((Known::new(clients, generations), since))
     }
 

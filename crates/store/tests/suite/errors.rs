@@ -38,6 +38,11 @@ async fn a_row_that_nobody_here_wrote_is_damage(place: Place) {
     assert!(refusal.to_string().contains("pepper `NOT A PEPPER`"), "{refusal}");
     let StoreError::Unavailable(error) = refusal else { panic!("{refusal}") };
     assert_eq!(error.trouble, Trouble::Damaged);
+    for text in ["p1\u{1f}", "p1\u{1e}"] {
+        place.sql(&format!("UPDATE gracekey_generations SET pepper = '{text}'")).await.unwrap();
+        let StoreError::Unavailable(error) = store.snapshot().await.unwrap_err() else { panic!() };
+        assert_eq!(error.trouble, Trouble::Damaged);
+    }
 }
 
 async fn a_keyring_without_its_row_is_damage(place: Place) {

@@ -235,7 +235,15 @@ async fn progress_comes_to_the_end(place: Place) {
     assert!(steps.is_sorted() && steps.len() > 1, "{steps:?}");
     assert_eq!(steps.last(), Some(&(1200, 1200)));
     assert_eq!((done.epoch, done.value.imported()), (1, 1200));
-    assert_eq!(store.snapshot().await.unwrap().clients.len(), 700);
+    let document = store.snapshot().await.unwrap();
+    assert_eq!(document.clients.len(), 700);
+    // Each as it was written, and in order.
+    let mut expected: Vec<_> = done.value.lines.iter().map(|line| (line.client_id.clone(), line.key_id)).collect();
+    let mut found: Vec<_> = document.keys.iter().map(|key| (Some(key.client_id.clone()), Some(key.key_id))).collect();
+    assert!(document.keys.is_sorted_by_key(|key| (key.client_id.clone(), key.credential.clone(), key.generation)));
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
 }
 
 #[test]
