@@ -1,5 +1,6 @@
 //! The feed.
 
+mod busy;
 mod outage;
 mod pieces;
 mod poll;
