@@ -1,5 +1,5 @@
-//! What a store of many keys costs: `many_keys <address> [keys [revoke]]`, by default 100,000 keys on an empty store, and
-//! with `revoke` a revocation half a second after the import began.
+//! What a store of many keys costs: `many_keys <address> [keys [seconds]]`, by default 100,000 keys on an empty store, and a
+//! revocation so many seconds after the import began.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "it measures, and prints what it measured")]
 
 use std::error::Error;
@@ -33,18 +33,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("{keys} keys read and digested in {:?}", start.elapsed());
     drop(csv);
     let (over, other) = (Arc::new(AtomicBool::new(false)), Store::connect(&address).await?);
-    let victim = match arguments.next() {
+    let revocation = match arguments.next() {
         None => None,
-        Some(_) => {
+        Some(seconds) => {
             let (client_id, credential) = ("victim".parse::<ClientId>()?, "default".parse()?);
             let client = Client { client_id: client_id.clone(), disabled: false, scopes: Vec::new() };
             store.add_client(&client.into(), &by, now).await?;
             let key = mint(&Prefix::default(), &pepper)?.1;
             let issue = Issue { client_id, credential, key, expires_at: None };
-            Some(store.issue(&issue, &by, now).await?.value.key_id)
+            Some((store.issue(&issue, &by, now).await?.value.key_id, Duration::from_secs_f64(seconds.parse()?)))
         }
     };
-    let others = tokio::spawn(others(other, victim, over.clone(), now));
+    let others = tokio::spawn(others(other, revocation, over.clone(), now));
     let start = Instant::now();
     let report = store.import(import, &by, now, |_| {}).await?.value;
     println!("{} keys imported in {:?}, {}", report.imported(), start.elapsed(), memory());
@@ -85,12 +85,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// What another server finds while keys are imported: the longest that a read took and a change, how many changes were
 /// refused, and how long a revocation took, if one is wanted.
-async fn others(store: Store, revoke: Option<KeyId>, over: Arc<AtomicBool>, now: Timestamp) -> Result<String, String> {
+async fn others(
+    store: Store,
+    revocation: Option<(KeyId, Duration)>,
+    over: Arc<AtomicBool>,
+    now: Timestamp,
+) -> Result<String, String> {
     let by: Actor = "another".parse().map_err(|_| "no actor")?;
     let (mut reads, mut changes, mut count, mut refused) = (Duration::ZERO, Duration::ZERO, 0, 0);
     let revocation = async {
-        let Some(key_id) = revoke else { return String::new() };
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let Some((key_id, after)) = revocation else { return String::new() };
+        tokio::time::sleep(after).await;
         let start = Instant::now();
         let done = store.revoke(&Revoke::Key(key_id), &by, now).await;
         format!(

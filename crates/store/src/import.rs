@@ -166,7 +166,7 @@ impl Store {
                 change
             }
         };
-        change.note_plan(&plan).await?;
+        change.note_plan(self, &plan).await?;
         change.commit(plan.report).await
     }
 }

@@ -41,8 +41,14 @@ impl Store {
         }
     }
 
-    fn is_in_the_way(&self) -> bool {
-        matches!(&*self.database, Database::Sqlite { urgent, .. } if urgent.is_there())
+    /// Whether a change that can't wait asks for the file that this import holds.
+    fn look_around(&self) -> Result<(), StoreError> {
+        match &*self.database {
+            Database::Sqlite { urgent, .. } if urgent.is_there() => {
+                Err(busy("another change came in between, which could not wait"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Everything but the audit log, whose lines are in the order of the epochs.
@@ -62,9 +68,7 @@ impl Store {
         }
         let (mut done, total) = (0, plan.generations.len());
         for generations in plan.generations.chunks(batch) {
-            if self.is_in_the_way() {
-                return Err(busy("another change came in between, which could not wait"));
-            }
+            self.look_around()?;
             // A credential that was there has a generation already.
             let new: Vec<_> = generations.iter().filter(|generation| generation.generation == 1).collect();
             let into = "gracekey_credentials (client_id, credential, created_at)";
@@ -98,7 +102,7 @@ impl Change<'_> {
         }
     }
 
-    pub(super) async fn note_plan(&mut self, plan: &Plan) -> Result<(), StoreError> {
+    pub(super) async fn note_plan(&mut self, store: &Store, plan: &Plan) -> Result<(), StoreError> {
         let batch = batch(self.transaction.engine());
         for clients in plan.clients.chunks(batch) {
             let detail =
@@ -107,6 +111,7 @@ impl Change<'_> {
             self.note_many("client.add", lines).await?;
         }
         for generations in plan.generations.chunks(batch) {
+            store.look_around()?;
             let detail = |generation: &Generation| format!(r#"{{"generation":{}}}"#, generation.generation);
             let lines = generations.iter().map(|generation| (About::generation(generation), detail(generation)));
             self.note_many("key.import", lines).await?;

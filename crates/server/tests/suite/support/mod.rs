@@ -3,6 +3,8 @@
 #[path = "../../../../store/tests/suite/support/folder.rs"]
 pub(crate) mod folder;
 pub(crate) mod http;
+#[path = "../../../../store/tests/suite/support/place.rs"]
+mod place;
 #[allow(dead_code, unexpected_cfgs, reason = "the store's own tests ask more of it")]
 #[path = "../../../../store/tests/suite/support/postgres.rs"]
 pub(crate) mod postgres;
@@ -10,41 +12,14 @@ pub(crate) mod postgres;
 use std::sync::Arc;
 use std::time::Duration;
 
-use folder::Folder;
 use gracekey_core::{ApiKey, Pepper, Peppers, Timestamp};
 use gracekey_server::{Config, Server, first_start};
 use gracekey_store::Store;
 use gracekey_tower::FakeClock;
-use postgres::Postgres;
+pub(crate) use place::{Place, on_both};
 use serde_json::{Value, json};
 
 use self::http::{Http, Reply};
-
-/// Runs each of the tests on both databases.
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod sqlite {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name(crate::support::Place::sqlite()).await;
-            }
-        )*}
-
-        mod postgres {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name(crate::support::Place::postgres()).await;
-            }
-        )*}
-    };
-}
-pub(crate) use on_both;
-
-/// A database for one test.
-pub(crate) enum Place {
-    Sqlite(Folder),
-    Postgres(Postgres),
-}
 
 /// A server, an operator's key, and a clock that moves when it is told to.
 pub(crate) struct Running {
@@ -54,23 +29,6 @@ pub(crate) struct Running {
     pub(crate) admin: String,
     pub(crate) server: Server,
     pub(crate) place: Place,
-}
-
-impl Place {
-    pub(crate) fn sqlite() -> Self {
-        Self::Sqlite(Folder::new("server"))
-    }
-
-    pub(crate) fn postgres() -> Self {
-        Self::Postgres(Postgres::start())
-    }
-
-    pub(crate) fn address(&self) -> String {
-        match self {
-            Self::Sqlite(folder) => format!("sqlite:{}", folder.path().join("store.db").display()),
-            Self::Postgres(server) => server.address(),
-        }
-    }
 }
 
 impl Running {

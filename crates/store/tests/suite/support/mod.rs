@@ -3,57 +3,16 @@
 #[cfg(feature = "tls")]
 pub(crate) mod certificates;
 pub(crate) mod folder;
+mod place;
 pub(crate) mod postgres;
 pub(crate) mod small_disk;
 
-use folder::Folder;
 use gracekey_core::{ApiKey, Client, ClientId, CredentialName, Generation, Minted, Pepper, Peppers, Prefix, Timestamp};
 use gracekey_store::{Actor, Done, Issue, Rotate, RotateFrom, Store};
-use postgres::Postgres;
+pub(crate) use place::{Place, on_both};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-/// Runs each of the tests on both databases.
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod sqlite {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name(crate::support::Place::sqlite()).await;
-            }
-        )*}
-
-        mod postgres {$(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name(crate::support::Place::postgres()).await;
-            }
-        )*}
-    };
-}
-pub(crate) use on_both;
-
-/// A database for one test.
-pub(crate) enum Place {
-    Sqlite(Folder),
-    Postgres(Postgres),
-}
-
 impl Place {
-    pub(crate) fn sqlite() -> Self {
-        Self::Sqlite(Folder::new("sqlite"))
-    }
-
-    pub(crate) fn postgres() -> Self {
-        Self::Postgres(Postgres::start())
-    }
-
-    pub(crate) fn address(&self) -> String {
-        match self {
-            Self::Sqlite(folder) => format!("sqlite:{}", folder.path().join("store.db").display()),
-            Self::Postgres(server) => server.address(),
-        }
-    }
-
     /// A store as one server opens it.
     pub(crate) async fn store(&self) -> Store {
         Store::connect(&self.address()).await.unwrap()
