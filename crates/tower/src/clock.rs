@@ -7,8 +7,7 @@ use gracekey_core::Timestamp;
 
 /// Where the Layer reads the time, once per request.
 ///
-/// The system's by default, on Linux the coarse one, which is 1 to 10 ms behind. Tests put a [`FakeClock`] in its place.
-/// A time that can't be told denies.
+/// The system's by default. Tests put a [`FakeClock`] in its place. A time that can't be told denies.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Kind);
 
@@ -63,12 +62,16 @@ impl From<FakeClock> for Clock {
     }
 }
 
-/// Verdicts know whole seconds, for which the clock that the kernel moves with each of its ticks is good enough. It is
-/// read in a quarter of the time.
+/// Verdicts know whole seconds. The clock that the kernel moves with each of its ticks is read in a quarter of the time,
+/// and is some milliseconds behind: only where the next second may have begun meanwhile, the exact one is asked.
 #[cfg(target_os = "linux")]
 #[inline]
 fn system_now() -> Option<Timestamp> {
-    Timestamp::from_unix_seconds(rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse).tv_sec)
+    use rustix::time::{ClockId, clock_gettime};
+    const LATE: i64 = 900_000_000;
+    let coarse = clock_gettime(ClockId::RealtimeCoarse);
+    let time = if coarse.tv_nsec < LATE { coarse } else { clock_gettime(ClockId::Realtime) };
+    Timestamp::from_unix_seconds(time.tv_sec)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -117,5 +120,34 @@ impl FakeClock {
     #[must_use]
     pub fn now(&self) -> Option<Timestamp> {
         Timestamp::from_unix_seconds(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "it is what the clock of the Layer is compared with")]
+    fn exact() -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_second_begins_when_it_begins() {
+        let clock = Clock::system();
+        let begin = exact();
+        let mut last = begin;
+        // Over the beginning of one second at least.
+        while last < begin + Duration::from_millis(1_100) {
+            let seen = clock.now().map(Timestamp::unix_seconds).and_then(|seconds| u64::try_from(seconds).ok());
+            let now = exact();
+            assert!(
+                seen.is_some_and(|seen| (last.as_secs()..=now.as_secs()).contains(&seen)),
+                "{last:?} {seen:?} {now:?}"
+            );
+            last = now;
+        }
     }
 }
