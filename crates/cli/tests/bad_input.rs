@@ -136,6 +136,25 @@ fn a_pepper_that_others_may_read() {
 }
 
 #[test]
+fn a_folder_in_the_place_of_a_pepper_or_a_key() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["list", "--pepper", "."]).expect_code(1).expect_error("error: .: is a folder; name the file in it");
+    let server = ["list", "--store", "http://127.0.0.1:1", "--admin-key-file", "."];
+    sandbox.run(&server).expect_code(1).expect_error("that holds the admin key");
+}
+
+#[test]
+fn keys_without_a_header() {
+    let sandbox = Sandbox::new();
+    for text in ["acme_corp,a-key-from-elsewhere", "key;client_id\na-key-from-elsewhere;acme_corp"] {
+        let ran = sandbox.run_with(&["import"], text.as_bytes()).expect_code(1);
+        ran.expect_error("the first line names the columns: key,client_id and if wanted credential,scopes");
+    }
+    let ran = sandbox.run_with(&["import"], br#"["a-key-from-elsewhere"]"#).expect_code(1);
+    ran.expect_error(r#"write {"<key>":"<client id>"}"#);
+}
+
+#[test]
 fn a_pepper_that_is_none() {
     let sandbox = Sandbox::new();
     let cases = [

@@ -69,3 +69,20 @@ fn a_long_import_says_nothing_on_its_way_when_nobody_watches() {
         "2000 keys were taken in and work as before; delete the plain text, and rotate them one by one\n"
     );
 }
+
+/// On a store it stands beside the others, but no verifier ever gets it.
+#[test]
+fn a_key_that_opens_the_server_is_explained_as_verifiers_see_it() {
+    let sandbox = Sandbox::new();
+    let store = "sqlite:gracekey.db";
+    sandbox.run(&["init", "--store", store]).expect_code(0);
+    let issue = |client, scope| {
+        let ran = sandbox.run(&["issue", "--store", store, "--client", client, "--scope", scope]).expect_code(0);
+        ran.stdout.into_bytes()
+    };
+    let (callers, operators) = (issue("acme_corp", "logs:write"), issue("ops", "gracekey:admin"));
+    sandbox.run_with(&["explain", "--store", store], &callers).expect_code(0);
+    let ran = sandbox.run_with(&["explain", "--store", store], &operators).expect_code(1);
+    assert!(ran.stdout.contains("DENIED 401: unknown"), "{ran:?}");
+    assert!(ran.stdout.contains("or opens the server alone"), "{ran:?}");
+}
