@@ -44,7 +44,7 @@ pub struct Config {
     pub clock: Clock,
 }
 
-/// A certificate chain and its private key, both as PEM files.
+/// A certificate chain and its private key, both as PEM files. A server that runs reads them again when they change.
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// The chain, the server's own certificate first.

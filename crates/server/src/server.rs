@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::tls_rustls::RustlsAcceptor;
 use gracekey_tower::LiveKeyring;
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
@@ -26,6 +26,7 @@ use crate::feed::Feed;
 use crate::{guard, router, upkeep};
 use accepting::{Accepting, End};
 use patience::Patience;
+use tls::Renewal;
 
 /// A server that runs. It goes on when this is dropped; [`Server::shutdown`] ends it.
 pub struct Server {
@@ -33,7 +34,8 @@ pub struct Server {
     handle: Handle<End>,
     feed: Feed,
     serving: JoinHandle<io::Result<()>>,
-    upkeep: JoinHandle<()>,
+    /// What goes on beside that, until the end begins.
+    beside: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -42,7 +44,7 @@ impl Server {
     /// # Errors
     /// [`StartError`] says what is not in order.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
+        let tls = config.tls.as_ref().map(Renewal::start).transpose()?;
         let live = LiveKeyring::with_clock(None, config.clock.clone());
         let layer = guard::layer(&config, live.clone()).map_err(StartError::Policy)?;
         config.store.check_peppers(&config.peppers).await.map_err(StartError::Store)?;
@@ -53,7 +55,7 @@ impl Server {
         let limits = config.limits;
         let app = App::new(config, live, feed.clone(), layer);
         note_admins(&app);
-        let upkeep = tokio::spawn(upkeep::run(app.clone()));
+        let mut beside = vec![tokio::spawn(upkeep::run(app.clone()))];
         let app = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         let mut server = axum_server::Server::from_listener(Accepting::from(listener)).handle(handle.clone());
@@ -62,12 +64,13 @@ impl Server {
         let serving = match tls {
             None => tokio::spawn(server.acceptor(plain).serve(app)),
             Some(tls) => {
-                let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls)).handshake_timeout(limits.head_time);
+                let acceptor = RustlsAcceptor::new(tls.serving()).handshake_timeout(limits.head_time);
                 let acceptor = acceptor.acceptor(NoDelayAcceptor::new());
+                beside.push(tokio::spawn(tls.run()));
                 tokio::spawn(server.acceptor(Patience::new(acceptor, limits.head_time)).serve(app))
             }
         };
-        Ok(Self { address, handle, feed, serving, upkeep })
+        Ok(Self { address, handle, feed, serving, beside })
     }
 
     /// Where it listens.
@@ -78,7 +81,7 @@ impl Server {
 
     /// Begins the end: nothing new is accepted, waiting pollers are answered, and what is under way has so long to finish.
     pub fn shutdown(&self, grace: Duration) {
-        self.upkeep.abort();
+        self.beside.iter().for_each(JoinHandle::abort);
         self.feed.stop();
         self.handle.graceful_shutdown(Some(grace));
     }
