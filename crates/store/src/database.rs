@@ -37,8 +37,8 @@ pub(crate) enum Database {
 pub(crate) enum Wait {
     /// 5 seconds.
     Usual,
-    /// Half a minute at least, and an import makes way for it: what takes something away from somebody. And whatever has
-    /// taken long already.
+    /// 25 seconds, as long as people wait for an answer, and an import makes way for it: what takes something away from
+    /// somebody. And whatever has taken long already.
     Long,
 }
 
@@ -47,7 +47,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a new connection may take while others are idle.
 const SOON: Duration = Duration::from_millis(200);
 /// Each of them as long as [`PATIENCE`].
-const ATTEMPTS: usize = 6;
+const ATTEMPTS: usize = 5;
 
 impl Database {
     /// Begins to read one state of the database, whatever others do meanwhile.
@@ -65,7 +65,7 @@ impl Database {
             (Self::Sqlite { urgent, .. }, Wait::Long) => urgent.announced(self.begin_patiently()).await,
             (Self::Postgres { .. }, Wait::Long) => {
                 let mut transaction = self.begin_patiently().await?;
-                transaction.execute(Statement::new("SET LOCAL lock_timeout = '30s'")).await?;
+                transaction.execute(Statement::new("SET LOCAL lock_timeout = '25s'")).await?;
                 Ok(transaction)
             }
         }
