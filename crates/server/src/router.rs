@@ -20,7 +20,7 @@ pub(crate) fn router(app: App) -> Router {
     let (guarded, guarded_api) = guarded.split_for_parts();
     let (open, open_api) = OpenApiRouter::default().merge(health::routes()).split_for_parts();
     let verify = verify::routes(&app.config, &app.feed);
-    let document = Bytes::from(openapi::document(guarded_api, open_api));
+    let document = Bytes::from(openapi::document(guarded_api, open_api.merge_from(verify::document())));
     let json = async move || ([(CONTENT_TYPE, "application/json")], document).into_response();
     let open = open.merge(health::metrics()).route("/openapi.json", get(json));
     let guarded = guarded.method_not_allowed_fallback(no_such_method).fallback(async || no_such_route());

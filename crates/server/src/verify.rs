@@ -4,6 +4,7 @@
 //! ask, where the original method and target stand, and how the answer goes back.
 
 mod answer;
+mod described;
 mod metrics;
 mod origin;
 mod pass;
@@ -61,6 +62,11 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(config: &Config, feed: &F
         .route_service("/verify/envoy", envoy.clone())
         .route_service("/verify/envoy/", envoy.clone())
         .route_service("/verify/envoy/{*target}", envoy)
+}
+
+/// What the API's document says of them.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    described::document()
 }
 
 fn layer(config: &Config, proxy: Proxy, live: LiveKeyring, trusted: Arc<Trusted>) -> GracekeyLayer {

@@ -1,6 +1,6 @@
 """What schemathesis must know of the server under test: which keys to send, and what not to saw off.
 
-GRACEKEY_URL and GRACEKEY_ADMIN_KEY come from the test that runs it.
+GRACEKEY_URL, GRACEKEY_ADMIN_KEY and GRACEKEY_CALLER_KEY come from the test that runs it.
 """
 
 import json
@@ -12,7 +12,9 @@ import schemathesis
 
 URL = os.environ["GRACEKEY_URL"]
 ADMIN = os.environ["GRACEKEY_ADMIN_KEY"]
+CALLER = os.environ["GRACEKEY_CALLER_KEY"]
 ROTATE = "/v2/auth/rotate-key"
+VERIFY = ["/verify", "/verify/nginx", "/verify/envoy/{target}"]
 # The operator's own client and key: without them every answer is a 401.
 OWN = {"gracekey-admin", ADMIN.split("_")[2]}
 
@@ -36,7 +38,18 @@ class Holder:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
-@schemathesis.auth().skip_for(path=ROTATE)
+@schemathesis.auth().apply_to(path=VERIFY)
+class Caller:
+    """Forward auth decides over callers, of whom the operator is none."""
+
+    def get(self, case, context):
+        return CALLER
+
+    def set(self, case, data, context):
+        case.headers["Authorization"] = f"Bearer {data}"
+
+
+@schemathesis.auth().skip_for(path=[ROTATE, *VERIFY])
 class Operator:
     def get(self, case, context):
         return ADMIN

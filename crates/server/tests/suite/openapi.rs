@@ -30,6 +30,9 @@ async fn the_document_names_every_endpoint() {
         "/v2/keys/{key_id}/revoke",
         "/v2/usage",
         "/v2/verifiers",
+        "/verify",
+        "/verify/envoy/{target}",
+        "/verify/nginx",
     ] {
         assert!(paths.contains(&path), "{path} is missing in {paths:?}");
     }
@@ -47,9 +50,10 @@ async fn the_document_is_true() {
         config.limits.guesses_per_minute = u32::MAX;
         config.limits.rotations_per_hour = 0;
         config.limits.rotations_per_day = 0;
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     })
     .await;
-    running.issue("acme_corp").await;
+    let caller = running.issue("acme_corp").await.key;
     running.issue("holders").await;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let program = root.join(".tools/venv/bin/schemathesis");
@@ -66,6 +70,7 @@ async fn the_document_is_true() {
         .env("PYTHONPATH", folder.path())
         .env("GRACEKEY_URL", running.http.base())
         .env("GRACEKEY_ADMIN_KEY", &running.admin)
+        .env("GRACEKEY_CALLER_KEY", &caller)
         .current_dir(folder.path());
     for (file, name) in [("schemathesis.py", "schemathesis_hooks.py"), ("schemathesis.toml", "schemathesis.toml")] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
