@@ -59,6 +59,11 @@ impl Reply {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
+    /// How many headers have that name.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.headers.iter().filter(|(own, _)| own == name).count()
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -92,7 +92,7 @@ impl Stage {
         ] {
             let reply = self.refused(line, &headers).await;
             assert_eq!((reply.status, reply.code().as_str()), (status, code), "{:?} {line}", self.program);
-            assert!(reply.header("www-authenticate").is_some(), "{:?} {line}", self.program);
+            assert_eq!(reply.count("www-authenticate"), 1, "{:?} {line}", self.program);
             assert_eq!(reply.header("cache-control"), Some("no-store"), "{:?} {line}", self.program);
             let kind = reply.header("content-type").unwrap_or_default();
             assert!(kind.starts_with("application/json"), "{:?} {line}: {kind}", self.program);
