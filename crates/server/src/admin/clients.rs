@@ -139,7 +139,7 @@ async fn add(
 
 /// Shows a client.
 #[utoipa::path(get, path = "/v2/clients/{client_id}", tag = "clients",
-    params(("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$")),
+    params(ClientPath),
     responses((status = 200, description = "The client.", body = Shown)))]
 async fn one(State(app): State<App>, ClientPath(client_id): ClientPath) -> Result<Answer<Shown>, ApiError> {
     known(&app, client_id).await.map(Answer::ok)
@@ -147,7 +147,7 @@ async fn one(State(app): State<App>, ClientPath(client_id): ClientPath) -> Resul
 
 /// Denies all keys of a client or lets them in again, and says anew what they may do: both at once, or one.
 #[utoipa::path(patch, path = "/v2/clients/{client_id}", tag = "clients",
-    params(("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$")),
+    params(ClientPath),
     request_body = Update, responses(
     (status = 200, description = "The client as it is now.", body = ChangedClient),
     (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),

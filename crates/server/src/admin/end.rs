@@ -3,7 +3,7 @@ use axum::response::{IntoResponse, Response};
 use gracekey_core::{ClientId, CredentialName, KeyId, Revoke};
 use gracekey_store::Done;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -46,6 +46,12 @@ enum EndedOrDryRun {
     DryRun(DryRun),
 }
 
+/// `last_admin`: nobody could administer the server any more.
+#[derive(IntoResponses)]
+#[response(status = 409, content_type = "application/json")]
+#[expect(dead_code, reason = "it stands in the API's document only")]
+struct LastAdmin(ErrorBody);
+
 /// What is to end.
 #[derive(Clone, Debug)]
 pub(super) enum Ending {
@@ -64,10 +70,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Ends a key at once, window or not.
 #[utoipa::path(post, path = "/v2/keys/{key_id}/revoke", tag = "ends",
-    params(("key_id" = String, Path, min_length = 8, max_length = 8, pattern = "^[0-9A-Za-z]{8}$"), How),
+    params(KeyPath, How),
     responses(
         (status = 200, description = "It has ended, now or before.", body = EndedOrDryRun),
-        (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),
+        LastAdmin,
     ))]
 async fn revoke_key(
     State(app): State<App>,
@@ -81,14 +87,10 @@ async fn revoke_key(
 
 /// Ends all keys of a credential at once.
 #[utoipa::path(post, path = "/v2/clients/{client_id}/credentials/{credential}/revoke", tag = "ends",
-    params(
-        ("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$"),
-        ("credential" = String, Path, max_length = 64, pattern = "^[0-9A-Za-z][0-9A-Za-z._-]*$"),
-        How,
-    ),
+    params(CredentialPath, How),
     responses(
         (status = 200, description = "They have ended, now or before.", body = EndedOrDryRun),
-        (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),
+        LastAdmin,
     ))]
 async fn revoke_credential(
     State(app): State<App>,
@@ -102,10 +104,10 @@ async fn revoke_credential(
 
 /// Ends all keys of a client at once.
 #[utoipa::path(post, path = "/v2/clients/{client_id}/revoke", tag = "ends",
-    params(("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$"), How),
+    params(ClientPath, How),
     responses(
         (status = 200, description = "They have ended, now or before.", body = EndedOrDryRun),
-        (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),
+        LastAdmin,
     ))]
 async fn revoke_client(
     State(app): State<App>,
@@ -120,14 +122,10 @@ async fn revoke_client(
 /// Closes the rotation windows of a credential at once: its superseded keys retire now, and whoever still sends one reads
 /// that it was rotated.
 #[utoipa::path(post, path = "/v2/clients/{client_id}/credentials/{credential}/close-window", tag = "ends",
-    params(
-        ("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$"),
-        ("credential" = String, Path, max_length = 64, pattern = "^[0-9A-Za-z][0-9A-Za-z._-]*$"),
-        How,
-    ),
+    params(CredentialPath, How),
     responses(
         (status = 200, description = "No window is open any more.", body = EndedOrDryRun),
-        (status = 409, description = "`last_admin`: nobody could administer the server any more.", body = ErrorBody),
+        LastAdmin,
     ))]
 async fn close_window(
     State(app): State<App>,

@@ -45,7 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Sets when a key ends by itself. An end never moves later.
 #[utoipa::path(post, path = "/v2/keys/{key_id}/expire", tag = "ends",
-    params(("key_id" = String, Path, min_length = 8, max_length = 8, pattern = "^[0-9A-Za-z]{8}$")),
+    params(KeyPath),
     request_body = Wish, responses(
     (status = 200, description = "It ends then.", body = ExpiringKey),
     (status = 409, description = "`never_later`: it ends before that moment anyway. `expiry_passed`: that moment is not in the future; revoke it instead.", body = ErrorBody),

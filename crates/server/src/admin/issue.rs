@@ -60,10 +60,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Issues the first key of a credential, or the next one after all others have ended.
 #[utoipa::path(post, path = "/v2/clients/{client_id}/credentials/{credential}/keys", tag = "keys",
-    params(
-        ("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$"),
-        ("credential" = String, Path, max_length = 64, pattern = "^[0-9A-Za-z][0-9A-Za-z._-]*$"),
-    ),
+    params(CredentialPath),
     request_body(content = Option<Wish>, description = "May be left out."), responses(
     (status = 201, description = "The key, shown this once.", body = IssuedKey),
     (status = 409, description = "`is_live`: the credential has a live key, which is rotated instead. `expiry_passed`: the expiry is not in the future.", body = ErrorBody),

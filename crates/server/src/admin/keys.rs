@@ -131,7 +131,7 @@ async fn list(State(app): State<App>, Parameters(which): Parameters<Which>) -> R
 
 /// Shows a key.
 #[utoipa::path(get, path = "/v2/keys/{key_id}", tag = "keys",
-    params(("key_id" = String, Path, min_length = 8, max_length = 8, pattern = "^[0-9A-Za-z]{8}$")),
+    params(KeyPath),
     responses((status = 200, description = "What is known of it.", body = Shown)))]
 async fn one(State(app): State<App>, KeyPath(key_id): KeyPath) -> Result<Answer<Shown>, ApiError> {
     match app.store.key(key_id).await? {

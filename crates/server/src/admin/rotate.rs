@@ -37,10 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Rotates the current key of a credential.
 #[utoipa::path(post, path = "/v2/clients/{client_id}/credentials/{credential}/rotate", tag = "keys",
-    params(
-        ("client_id" = String, Path, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$"),
-        ("credential" = String, Path, max_length = 64, pattern = "^[0-9A-Za-z][0-9A-Za-z._-]*$"),
-    ),
+    params(CredentialPath),
     request_body(content = Option<Wish>, description = "May be left out."), responses(
     (status = 200, description = "The new key, shown this once.", body = RotatedKey),
     (status = 409, description = "`nothing_live`, `too_many_live`, `conflict`; with `lost` also `nothing_lost` and `already_rotated`.", body = ErrorBody),

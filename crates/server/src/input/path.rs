@@ -4,17 +4,31 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, RawPathParams};
 use gracekey_core::{ClientId, CredentialName, KeyId};
 use http::request::Parts;
+use utoipa::IntoParams;
 
 use crate::error::ApiError;
 
 /// `{client_id}` in a path.
-pub(crate) struct ClientPath(pub(crate) ClientId);
+#[derive(IntoParams)]
+#[into_params(names("client_id"), parameter_in = Path)]
+pub(crate) struct ClientPath(
+    #[param(value_type = String, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$")] pub(crate) ClientId,
+);
 
 /// `{client_id}` and `{credential}` in a path.
-pub(crate) struct CredentialPath(pub(crate) ClientId, pub(crate) CredentialName);
+#[derive(IntoParams)]
+#[into_params(names("client_id", "credential"), parameter_in = Path)]
+pub(crate) struct CredentialPath(
+    #[param(value_type = String, max_length = 128, pattern = "^[0-9A-Za-z][0-9A-Za-z._:@/-]*$")] pub(crate) ClientId,
+    #[param(value_type = String, max_length = 64, pattern = "^[0-9A-Za-z][0-9A-Za-z._-]*$")] pub(crate) CredentialName,
+);
 
 /// `{key_id}` in a path.
-pub(crate) struct KeyPath(pub(crate) KeyId);
+#[derive(IntoParams)]
+#[into_params(names("key_id"), parameter_in = Path)]
+pub(crate) struct KeyPath(
+    #[param(value_type = String, min_length = 8, max_length = 8, pattern = "^[0-9A-Za-z]{8}$")] pub(crate) KeyId,
+);
 
 impl<S: Send + Sync> FromRequestParts<S> for ClientPath {
     type Rejection = ApiError;

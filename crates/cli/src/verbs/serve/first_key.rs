@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gracekey_core::{ClientId, KeyId, Peppers, Scope};
+use gracekey_core::{ClientId, KeyId, Peppers};
 use gracekey_server::{AdminKey, FirstStartError};
 use gracekey_store::Limit;
 use serde::Serialize;
@@ -55,9 +55,7 @@ pub(super) async fn give(
         FirstStartError::Store(error) => failed(error),
         error => Failure::refused(error),
     })?;
-    let Some(AdminKey { key, key_id, client_id }) = made else {
-        return no_operator(place, output).await.map(|()| None);
-    };
+    let Some(AdminKey { key, key_id, client_id }) = made else { return Ok(None) };
     let lost = format!(
         "it is stored as {key_id}; revoke it, gracekey revoke --store {0} --key-id {key_id}, and issue another: gracekey issue --store {0} --client ops --scope gracekey:admin",
         place.name()
@@ -74,19 +72,4 @@ pub(super) async fn give(
         None => "export GRACEKEY_ADMIN_KEY=<that key>; gracekey issue --client <client id>".to_owned(),
         Some(path) => format!("gracekey issue --admin-key-file {} --client <client id>", path.display()),
     }))
-}
-
-/// A store that was filled before a server ran on it has no operator.
-async fn no_operator(place: &StorePlace, output: &mut Output) -> Result<(), Failure> {
-    let most = Limit::new(Limit::MAX).unwrap_or_default();
-    let clients = place.store().clients(None, most).await.map_err(|error| store_failure(place.name(), error))?;
-    let is_operator = |scope: &Scope| scope.as_str() == "gracekey:admin";
-    let seen_all = clients.len() < usize::from(Limit::MAX);
-    if seen_all && !clients.iter().any(|row| row.client.scopes.iter().any(is_operator)) {
-        output.note(&format!(
-            "nobody may administer this server over HTTP; if somebody is to: gracekey issue --store {} --client ops --scope gracekey:admin",
-            place.name()
-        ));
-    }
-    Ok(())
 }
