@@ -29,17 +29,19 @@ pub(super) fn document() -> utoipa::openapi::OpenApi {
 #[openapi(paths(verify, verify_nginx, verify_envoy))]
 struct Described;
 
-/// What Caddy, Traefik and Envoy get.
+/// The request may pass. The headers are for the upstream, as the policy's `forward` names them, and for the caller.
 #[derive(IntoResponses)]
-enum Verdict {
-    /// The request may pass. The headers are for the upstream, as the policy's `forward` names them, and for the caller.
-    #[response(status = 200, headers(
-        ("x-client-id" = String, description = "Who called, unless the policy lets the request pass as anonymous."),
-        ("x-key-id" = String, description = "On which key."),
-        ("authentication-info" = String, description = "For the caller: the key was rotated or ends soon."),
-        ("x-api-key-retires" = String, description = "For the caller: when the key ends."),
-    ))]
-    Granted,
+#[response(status = 200, headers(
+    ("x-client-id" = String, description = "Who called, unless the policy lets the request pass as anonymous."),
+    ("x-key-id" = String, description = "On which key."),
+    ("authentication-info" = String, description = "For the caller: the key was rotated or ends soon."),
+    ("x-api-key-retires" = String, description = "For the caller: when the key ends."),
+))]
+struct Granted;
+
+/// What else Caddy, Traefik and Envoy get.
+#[derive(IntoResponses)]
+enum Denial {
     /// `ambiguous`, or what the proxy says of the original request is not clear: `forward_header_missing`,
     /// `forward_header_twice`, `original_method`, `original_target`.
     #[response(status = 400, content_type = "application/json")]
@@ -58,17 +60,9 @@ enum Verdict {
     Unavailable(ErrorBody),
 }
 
-/// What nginx gets, which knows 401 and 403 alone.
+/// What else nginx gets, which knows 401 and 403 alone.
 #[derive(IntoResponses)]
-enum NginxVerdict {
-    /// The request may pass.
-    #[response(status = 200, headers(
-        ("x-client-id" = String, description = "Who called, unless the policy lets the request pass as anonymous."),
-        ("x-key-id" = String, description = "On which key."),
-        ("authentication-info" = String, description = "For the caller: the key was rotated or ends soon."),
-        ("x-api-key-retires" = String, description = "For the caller: when the key ends."),
-    ))]
-    Granted,
+enum NginxDenial {
     /// There is no key, or it is no good.
     #[response(status = 401, content_type = "application/json", headers(
         ("x-gracekey-status" = u16, description = "The status that the caller should get."),
@@ -95,7 +89,7 @@ enum NginxVerdict {
     ("X-Forwarded-Method" = String, Header, example = "POST", description = "The method of the original request."),
     ("X-Forwarded-Uri" = String, Header, example = "/v1/logs?limit=5", description = "Its path and query, in visible ASCII."),
     ("X-Forwarded-For" = Option<String>, Header, description = "Where it came from: the last address that is no trusted proxy."),
-), responses(Verdict))]
+), responses(Granted, Denial))]
 fn verify() {}
 
 /// The same for `auth_request` of nginx.
@@ -103,7 +97,7 @@ fn verify() {}
     ("X-Original-Method" = String, Header, example = "POST", description = "The method of the original request."),
     ("X-Original-URI" = String, Header, example = "/v1/logs?limit=5", description = "Its path and query, in visible ASCII."),
     ("X-Real-IP" = Option<String>, Header, description = "Where it came from."),
-), responses(NginxVerdict))]
+), responses(Granted, NginxDenial))]
 fn verify_nginx() {}
 
 /// The same for `ext_authz` of Envoy, with `/verify/envoy` as its `path_prefix`: what follows is the path and the query of
@@ -111,5 +105,5 @@ fn verify_nginx() {}
 #[utoipa::path(get, path = "/verify/envoy/{target}", tag = "forward auth", params(
     ("target" = String, Path, example = "v1", description = "The rest of the original path, slashes and all."),
     ("X-Forwarded-For" = Option<String>, Header, description = "Where it came from: the last address that is no trusted proxy."),
-), responses(Verdict))]
+), responses(Granted, Denial))]
 fn verify_envoy() {}
