@@ -68,9 +68,13 @@ impl Gate {
 
     #[inline]
     pub(crate) fn decide<B>(&self, request: &mut http::Request<B>) -> Decided {
-        match self.look(request, Self::first_refusal) {
-            Ok(passage) => Decided::Pass(passage),
-            Err(refused) => refused,
+        loop {
+            match self.look(request, Self::first_refusal) {
+                Ok(passage) => return Decided::Pass(passage),
+                Err(Some(refused)) => return refused,
+                // Each time with a newer keyring.
+                Err(None) => {}
+            }
         }
     }
 
@@ -128,14 +132,17 @@ impl Gate {
         Passage { tally: Tally::new(scene, outcome), notice: grant.notice().map(Box::new) }
     }
 
+    /// `None` where a newer keyring came while it was decided, which may know the key.
     #[cold]
-    fn first_refusal<B>(&self, request: &http::Request<B>, denial: Denial<'_>, under: Under<'_>) -> Decided {
+    fn first_refusal<B>(&self, request: &http::Request<B>, denial: Denial<'_>, under: Under<'_>) -> Option<Decided> {
+        let decided_with = under.scene.ring.as_deref().map(|ring| ring.epoch());
+        if denial.reason() == Reason::Unknown && self.keys.epoch() > decided_with {
+            return None;
+        }
         let denial = self.throttled(request, denial, under.now);
         // The source may know the key by now.
-        let decided_with = under.scene.ring.as_deref().map(|ring| ring.epoch());
-        let is_unknown = denial.reason() == Reason::Unknown;
-        let wait = is_unknown.then(|| Recheck::ask(&self.keys, decided_with)).flatten();
-        wait.map_or_else(|| Decided::Answer(self.answer(&denial, under)), Decided::Wait)
+        let wait = if denial.reason() == Reason::Unknown { Recheck::ask(&self.keys) } else { None };
+        Some(wait.map_or_else(|| Decided::Answer(self.answer(&denial, under)), Decided::Wait))
     }
 
     #[cold]

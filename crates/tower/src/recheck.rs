@@ -77,16 +77,13 @@ impl Recheck {
     /// More requests than these are not kept waiting: those beyond are answered at once.
     const MOST: usize = 1024;
 
-    /// Asks the source for news, if it can be asked, after a request was decided with the keyring of that epoch.
-    pub(crate) fn ask(live: &LiveKeyring, decided_with: Option<u64>) -> Option<Wait> {
+    /// Asks the source for news, if it can be asked.
+    pub(crate) fn ask(live: &LiveKeyring) -> Option<Wait> {
         let mut state = live.rechecks().state();
         if state.waits >= Self::MOST {
             return None;
         }
-        let (until, source) = if state.seat.is_some() && live.epoch() != decided_with {
-            // The news came meanwhile.
-            (Until::Done(0), None)
-        } else if state.open {
+        let (until, source) = if state.open {
             state.asked = true;
             (Until::Done(state.begun.wrapping_add(1)), state.source.take())
         } else if state.seat.is_some() && state.taking > 0 {

@@ -20,19 +20,19 @@ fn looks(seat: &Seat) -> bool {
 }
 
 fn ask(live: &LiveKeyring) -> Wait {
-    Recheck::ask(live, None).expect("a wait")
+    Recheck::ask(live).expect("a wait")
 }
 
 #[test]
 fn without_a_source_nobody_waits() {
-    assert!(Recheck::ask(&LiveKeyring::empty(), None).is_none());
+    assert!(Recheck::ask(&LiveKeyring::empty()).is_none());
     let (live, seat) = followed();
     let taking = live.rechecks().taking();
     let wait = ask(&live);
     seat.rest();
     let waits_for_the_taking = ask(&live);
     seat.leave();
-    assert!(is_over(&wait) && is_over(&waits_for_the_taking) && Recheck::ask(&live, None).is_none());
+    assert!(is_over(&wait) && is_over(&waits_for_the_taking) && Recheck::ask(&live).is_none());
     drop(taking);
 }
 
@@ -80,7 +80,7 @@ fn while_it_rests_nobody_waits_and_who_waits_has_waited_enough() {
     assert!(looks(&seat));
     let second = ask(&live);
     seat.rest();
-    assert!(is_over(&first) && is_over(&second) && Recheck::ask(&live, None).is_none());
+    assert!(is_over(&first) && is_over(&second) && Recheck::ask(&live).is_none());
     assert!(!looks(&seat));
     assert!(!is_over(&ask(&live)));
 }
@@ -95,7 +95,7 @@ fn while_it_rests_a_keyring_that_is_taken_is_waited_for() {
     drop(one);
     assert!(!is_over(&wait));
     drop(other);
-    assert!(is_over(&wait) && Recheck::ask(&live, None).is_none());
+    assert!(is_over(&wait) && Recheck::ask(&live).is_none());
 }
 
 #[test]
@@ -109,21 +109,12 @@ fn a_keyring_that_is_taken_is_no_answer_to_who_asked() {
 }
 
 #[test]
-fn who_was_decided_with_an_older_keyring_asks_nobody() {
-    let (live, seat) = followed();
-    let wait = Recheck::ask(&live, Some(1)).expect("a wait");
-    assert!(is_over(&wait) && !looks(&seat));
-    seat.rest();
-    assert!(Recheck::ask(&live, Some(1)).is_some_and(|wait| is_over(&wait)));
-}
-
-#[test]
 fn no_more_wait_than_there_is_room_for() {
     let (live, _seat) = followed();
-    let mut waits: Vec<_> = std::iter::from_fn(|| Recheck::ask(&live, None)).take(2 * Recheck::MOST).collect();
+    let mut waits: Vec<_> = std::iter::from_fn(|| Recheck::ask(&live)).take(2 * Recheck::MOST).collect();
     assert_eq!(waits.len(), Recheck::MOST);
     waits.truncate(1);
-    assert!(Recheck::ask(&live, None).is_some(), "those who went away make room");
+    assert!(Recheck::ask(&live).is_some(), "those who went away make room");
 }
 
 #[test]

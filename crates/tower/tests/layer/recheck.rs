@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gracekey_tower::{LiveKeyring, RecheckError};
 use http::StatusCode;
+use metrics::{Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tower::ServiceExt;
 
 use super::service::guarded;
@@ -89,4 +90,47 @@ async fn one_source_at_a_time_is_asked() {
     assert!(second.is_ok());
     let outside = std::thread::spawn(|| LiveKeyring::empty().recheck(LONG, async || {}).unwrap_err());
     assert_eq!(outside.join().unwrap(), RecheckError::Runtime);
+}
+
+/// Brings a newer keyring while a request is decided: after its own was taken up, when the gauges are set.
+struct Interrupting(LiveKeyring);
+
+impl GaugeFn for Interrupting {
+    fn increment(&self, _: f64) {}
+
+    fn decrement(&self, _: f64) {}
+
+    fn set(&self, _: f64) {
+        // The second time there is none that is newer.
+        let _ = self.0.replace(keyring(2, vec![generation("acme", 2)]));
+    }
+}
+
+impl Recorder for Interrupting {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(Arc::new(Self(self.0.clone())))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[tokio::test]
+async fn a_keyring_that_comes_while_a_key_is_decided_over_is_looked_at_too() {
+    let keys = LiveKeyring::new(keyring(1, vec![generation("acme", 1)]));
+    let recorder = Interrupting(keys.clone());
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    assert_eq!(status(&keys, 2).await, StatusCode::OK);
+    assert_eq!((keys.epoch(), status(&keys, 1).await), (Some(2), StatusCode::UNAUTHORIZED));
 }
