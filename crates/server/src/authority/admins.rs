@@ -25,7 +25,6 @@ impl Admins {
 
     fn is_live(&self, entry: Entry<'_>) -> bool {
         let has_begun = entry.not_before().is_none_or(|at| at <= self.now);
-        let goes_on = entry.end().is_none_or(|(at, _)| self.now < at);
-        has_begun && goes_on && !entry.client_disabled()
+        has_begun && entry.ended(self.now).is_none() && !entry.client_disabled()
     }
 }

@@ -13,7 +13,8 @@ pub(super) struct Begun(Mutex<Vec<Kept>>);
 
 struct Kept {
     edition: Arc<Edition>,
-    /// When a piece of it was asked for last.
+    /// When a piece of it was asked for first, and last.
+    since: Timestamp,
     asked: Timestamp,
 }
 
@@ -22,15 +23,17 @@ impl Begun {
     const MOST: usize = 4;
     /// For how long after the last piece, in seconds.
     const KEPT: u64 = 10;
+    /// And for how long in all: nobody takes the place of all others for good.
+    const LONGEST: u64 = 300;
     /// Who asks for no piece for longer than that many seconds is done with it, or slow: then another may have its place.
     const PAUSE: u64 = 1;
 
     /// A piece of this one goes out.
     pub(super) fn asked(&self, edition: &Arc<Edition>, now: Timestamp) {
         let mut kept = self.kept();
-        let asked = Kept { edition: Arc::clone(edition), asked: now };
+        let asked = Kept { edition: Arc::clone(edition), since: now, asked: now };
         if let Some(known) = kept.iter_mut().find(|kept| Arc::ptr_eq(&kept.edition, edition)) {
-            *known = asked;
+            known.asked = now;
         } else if kept.len() < Self::MOST {
             kept.push(asked);
         } else if let Some(idle) = kept.iter_mut().min_by_key(|kept| kept.asked)
@@ -47,7 +50,9 @@ impl Begun {
 
     /// Lets go of those that nobody fetches any more.
     pub(super) fn forget(&self, now: Timestamp) {
-        self.kept().retain(|kept| now.seconds_since(kept.asked) <= Self::KEPT);
+        self.kept().retain(|kept| {
+            now.seconds_since(kept.asked) <= Self::KEPT && now.seconds_since(kept.since) <= Self::LONGEST
+        });
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
@@ -90,6 +95,16 @@ mod tests {
         assert_eq!(held(&begun), [1]);
         begun.forget(at(25));
         assert!(held(&begun).is_empty());
+    }
+
+    #[test]
+    fn nobody_keeps_one_for_good() {
+        let (begun, one) = (Begun::default(), edition(1));
+        for second in 0..=301 {
+            begun.asked(&one, at(second));
+            begun.forget(at(second));
+            assert_eq!(held(&begun).is_empty(), second == 301, "{second}");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(in crate::server) struct Renewal {
     hasher: RandomState,
     /// The hash of the pair that is in use.
     taken: u64,
+    /// That of the other one that the last look found.
+    found: Option<u64>,
     /// What is wrong with the files now, and for how many looks it has been.
     trouble: Option<(String, u32)>,
 }
@@ -26,7 +28,7 @@ pub(in crate::server) struct Renewal {
 impl Renewal {
     /// They are read each time, since what a link points to changes without a change of the link. They are small.
     const INTERVAL: Duration = Duration::from_secs(1);
-    /// Whoever writes both may be halfway through at the first look.
+    /// Whoever writes both may be halfway through at the first look, and what is there by then may even fit.
     const PATIENCE: u32 = 2;
 
     /// Reads the first pair.
@@ -35,7 +37,7 @@ impl Renewal {
         let hasher = RandomState::new();
         let taken = print(&hasher, &pair);
         let serving = RustlsConfig::from_config(pair.config()?);
-        Ok(Self { tls: tls.clone(), serving, hasher, taken, trouble: None })
+        Ok(Self { tls: tls.clone(), serving, hasher, taken, found: None, trouble: None })
     }
 
     /// What serves with the newest pair.
@@ -49,15 +51,20 @@ impl Renewal {
         loop {
             ticks.tick().await;
             let (tls, hasher, taken) = (self.tls.clone(), self.hasher.clone(), self.taken);
-            // It fails only where the process ends.
-            let Ok(found) = tokio::task::spawn_blocking(move || another(&tls, &hasher, taken)).await else { return };
-            self.take(found);
+            match tokio::task::spawn_blocking(move || another(&tls, &hasher, taken)).await {
+                Ok(found) => self.take(found),
+                Err(why) if why.is_panic() => tracing::error!(%why, "the certificate could not be looked at"),
+                // The process ends.
+                Err(_) => return,
+            }
         }
     }
 
     fn take(&mut self, found: Result<Option<(u64, Arc<ServerConfig>)>, StartError>) {
+        let before = self.found.take();
         match found {
             Ok(None) => self.trouble = None,
+            Ok(Some((print, _))) if before != Some(print) => self.found = Some(print),
             Ok(Some((print, config))) => {
                 self.serving.reload_from_config(config);
                 (self.taken, self.trouble) = (print, None);
