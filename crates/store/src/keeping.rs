@@ -27,7 +27,7 @@ impl Store {
     /// then. Where no live key has the scope, nothing is refused.
     #[must_use]
     pub fn keeping(&self, scope: &Scope) -> Self {
-        Self { database: self.database.clone(), keeps: Some(Arc::new(scope.clone())) }
+        Self { keeps: Some(Arc::new(scope.clone())), ..self.clone() }
     }
 }
 
@@ -64,7 +64,7 @@ impl Change<'_> {
         for client_id in self.transaction.rows(statement.bind(format!(" {scope} ")), read).await? {
             let statement = Statement::new(
                 "SELECT 1 FROM gracekey_generations AS g WHERE g.client_id = $1 \
-                 AND (g.not_before IS NULL OR g.not_before <= $2) AND (g.revoked_at IS NULL OR g.revoked_at > $2) \
+                 AND (g.not_before IS NULL OR g.not_before <= $2) AND g.revoked_at IS NULL \
                  AND (g.expires_at IS NULL OR g.expires_at > $2) AND (g.retires_at IS NULL OR g.retires_at > $2) LIMIT 1",
             );
             if self.transaction.first(statement.bind(&client_id).bind(now), |_| Ok(())).await?.is_some() {

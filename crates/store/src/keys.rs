@@ -138,7 +138,7 @@ fn listed(filter: &KeyFilter) -> Statement {
     let statement = Statement::new(concat!(
         list!(),
         " WHERE (g.client_id, g.credential, g.generation) > ($1, $2, $3) \
-         AND ($4 IS NULL OR ((g.revoked_at IS NULL OR g.revoked_at > $4) \
+         AND ($4 IS NULL OR (g.revoked_at IS NULL \
          AND (g.expires_at IS NULL OR g.expires_at > $4) AND (g.retires_at IS NULL OR g.retires_at > $4)))",
     ));
     let after = filter.after.as_ref();

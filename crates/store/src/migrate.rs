@@ -18,6 +18,7 @@ pub(crate) async fn sqlite(pool: &SqlitePool) -> Result<(), StoreError> {
         include_str!("../migrations/sqlite/0003_made_at.sql"),
         include_str!("../migrations/sqlite/0004_peppers.sql"),
         include_str!("../migrations/sqlite/0005_audit_by_key.sql"),
+        include_str!("../migrations/sqlite/0006_revoked_at_once.sql"),
     ]);
     // SQLite has no lock to hold meanwhile. Of several that begin at once one gets through, and the others find it done.
     for _ in 0..ATTEMPTS {
@@ -37,6 +38,7 @@ pub(crate) async fn postgres(pool: &PgPool) -> Result<(), StoreError> {
         include_str!("../migrations/postgres/0003_made_at.sql"),
         include_str!("../migrations/postgres/0004_peppers.sql"),
         include_str!("../migrations/postgres/0005_audit_by_key.sql"),
+        include_str!("../migrations/postgres/0006_revoked_at_once.sql"),
     ]);
     migrator.run(pool).await.map_err(in_migration)
 }

@@ -163,7 +163,7 @@ impl Store {
              (SELECT CAST(SUM(h.requests) AS BIGINT) FROM gracekey_usage_hours AS h \
               WHERE h.key_id = g.key_id AND h.hour > $2 - 3600) \
              FROM gracekey_generations AS g JOIN gracekey_usage AS u ON u.key_id = g.key_id \
-             WHERE u.last_used >= $2 AND (g.revoked_at IS NULL OR g.revoked_at > $1) \
+             WHERE u.last_used >= $2 AND g.revoked_at IS NULL \
              AND (g.expires_at IS NULL OR g.expires_at > $1) AND (g.retires_at IS NULL OR g.retires_at > $1)",
         );
         let statement = statement.bind(now).bind(since).then_if(" AND g.key_id =", key_id);

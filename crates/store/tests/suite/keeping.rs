@@ -1,13 +1,14 @@
 //! A scope that some live key must go on having, however many servers take one away at the same instant.
 
 use gracekey_core::{Client, ClientId, Generation, Revoke, Scope};
-use gracekey_store::{ClientChange, Issue, Kind, LastHolder, Store, StoreError};
+use gracekey_store::{ClientChange, Issue, KeyFilter, Kind, LastHolder, Store, StoreError, Usage};
 
 use crate::support::{Place, at, by, credential, held, mint, on_both};
 
 on_both! {
     the_last_holder_stays
     what_is_over_is_no_holder
+    what_a_clock_ahead_revoked_is_over
     two_servers_leave_one
 }
 
@@ -101,6 +102,29 @@ async fn what_is_over_is_no_holder(place: Place) {
     let newest = keys.iter().rfind(|key| key.client_id == other.client_id).unwrap();
     take(&keeping, newest, 0, 12).await.unwrap();
     assert_last(keeping.close_window(&other.client_id, &name, &by(), at(13)).await);
+}
+
+/// A revocation waits for no clock.
+async fn what_a_clock_ahead_revoked_is_over(place: Place) {
+    let store = place.store_with_client().await;
+    let (key, keeping) = (holder(&store, "ops").await, store.keeping(&scope()));
+    let other = holder(&store, "other").await;
+    let usage = [Usage { key_id: other.key_id, requests: 1, last_used: at(2) }];
+    store.record_usage(&usage, None, at(2)).await.unwrap();
+    let live = async || {
+        let filter = KeyFilter { live_at: Some(at(3)), ..KeyFilter::default() };
+        let used = store.used_since(&Revoke::Key(other.key_id), at(0), at(3)).await.unwrap().len();
+        let current = place.count("SELECT COUNT(*) FROM gracekey_key_list WHERE state = 'current'").await;
+        (store.keys(&filter).await.unwrap().len(), used, current)
+    };
+    assert_eq!(live().await, (2, 1, 2));
+    let far_ahead = "UPDATE gracekey_generations SET expires_at = 99999999998, revoked_at = 99999999999";
+    place.sql(&format!("{far_ahead} WHERE key_id = '{}'", other.key_id)).await.unwrap();
+    assert_eq!(live().await, (1, 0, 1));
+    place.sql("UPDATE gracekey_generations SET expires_at = NULL WHERE revoked_at IS NOT NULL").await.unwrap();
+    assert_eq!(live().await, (1, 0, 1));
+    assert_eq!(place.count("SELECT COUNT(*) FROM gracekey_key_list WHERE state = 'revoked'").await, 1);
+    assert_last(take(&keeping, &key, 0, 3).await);
 }
 
 /// Each sees the other's key alive, and takes its own away.

@@ -97,7 +97,7 @@ async fn many_servers_start_at_once(place: Place) {
         running.spawn(async move { Store::connect(&address).await.unwrap().epoch().await.unwrap() });
     }
     assert_eq!(running.join_all().await, [0; 8]);
-    assert_eq!(place.count("SELECT COUNT(*) FROM gracekey_migrations").await, 5);
+    assert_eq!(place.count("SELECT COUNT(*) FROM gracekey_migrations").await, 6);
 }
 
 async fn usage_and_changes_go_side_by_side(place: Place) {
