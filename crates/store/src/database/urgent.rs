@@ -39,7 +39,7 @@ impl Urgent {
                     }
                     return done;
                 }
-                Err(_) => is_announced |= File::create(&self.file).is_ok(),
+                Err(_) => is_announced |= File::create_new(&self.file).is_ok(),
             }
         }
     }
