@@ -54,7 +54,7 @@ impl Store {
 
     /// A change that takes something away from somebody. It waits longer for others, and imports make way for it.
     pub(crate) async fn urgent_change<'a>(&self, by: &'a Actor, now: Timestamp) -> Result<Change<'a>, StoreError> {
-        let mut change = Change::begin(self.database.write(Wait::Long).await?, by, now).await?;
+        let mut change = Change::begin(self.database.write(Wait::Urgent).await?, by, now).await?;
         change.keeps.clone_from(&self.keeps);
         Ok(change)
     }
@@ -120,6 +120,17 @@ impl Change<'_> {
             self.begun = true;
         }
         Ok(self.epoch)
+    }
+
+    /// Lets what follows wait but shortly for whoever writes the same at this moment. That is an import, which may take a
+    /// while yet, and all others would wait behind this change.
+    pub(crate) async fn hurry(&mut self) -> Result<(), StoreError> {
+        match self.transaction.engine() {
+            Engine::Sqlite => Ok(()),
+            Engine::Postgres => {
+                self.transaction.execute(Statement::new("SET LOCAL lock_timeout = '200ms'")).await.map(drop)
+            }
+        }
     }
 
     /// The epoch that this change found, or has begun.

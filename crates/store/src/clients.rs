@@ -70,6 +70,7 @@ impl Store {
             return Err(LifecycleError::ClientExists { client_id: client.client_id.clone() }.into());
         }
         let name: String = name.chars().filter(|c| !is_unseen(*c)).take(NAME).collect();
+        change.hurry().await?;
         change.insert_client(client, &name, now).await?;
         let detail = json!({"scopes": rows::scopes_text(&client.scopes), "disabled": client.disabled});
         change.note("client.add", About::client(&client.client_id), detail).await?;

@@ -7,6 +7,7 @@ use gracekey_core::Scope;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor};
+use tokio::sync::Semaphore;
 
 use crate::address::Address;
 use crate::database::{Database, PATIENCE, Statement, Urgent};
@@ -20,6 +21,8 @@ use crate::{migrate, rows};
 #[derive(Clone)]
 pub struct Store {
     pub(crate) database: Arc<Database>,
+    /// Whoever imports has it.
+    pub(crate) imports: Arc<Semaphore>,
     /// See [`Store::keeping`].
     pub(crate) keeps: Option<Arc<Scope>>,
 }
@@ -72,7 +75,7 @@ impl Store {
             Address::Sqlite(path) => sqlite(&path).await?,
             Address::Postgres(options) => postgres(*options).await?,
         };
-        let store = Self { database: Arc::new(database), keeps: None };
+        let store = Self { database: Arc::new(database), imports: Arc::new(Semaphore::new(1)), keeps: None };
         store.epoch().await?;
         Ok(store)
     }

@@ -1,6 +1,5 @@
 //! The one place where the two databases differ in type: pools, transactions, values and rows.
 
-mod copy;
 mod statement;
 mod transaction;
 mod urgent;
@@ -11,13 +10,14 @@ pub(crate) use transaction::Transaction;
 pub(crate) use urgent::Urgent;
 pub(crate) use whole::Whole;
 
-use std::pin::pin;
 use std::time::Duration;
 
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{PgPool, Postgres, SqlitePool};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::error::{StoreError, Trouble, busy, in_database};
+use crate::connect::Engine;
+use crate::error::{StoreError, Trouble, busy, failed, in_database};
 
 pub(crate) enum Database {
     Sqlite {
@@ -37,9 +37,10 @@ pub(crate) enum Database {
 pub(crate) enum Wait {
     /// 5 seconds.
     Usual,
-    /// 25 seconds, as long as people wait for an answer, and an import makes way for it: what takes something away from
-    /// somebody. And whatever has taken long already.
+    /// 25 seconds, as long as people wait for an answer: whatever has taken long already.
     Long,
+    /// The same, and an import makes way for it: what takes something away from somebody.
+    Urgent,
 }
 
 /// How long a change waits for others to finish theirs, and for a connection.
@@ -47,7 +48,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a new connection may take while others are idle.
 const SOON: Duration = Duration::from_millis(200);
 /// Each of them as long as [`PATIENCE`].
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: u32 = 5;
+/// Of the advisory lock that urgent changes share on PostgreSQL, so that an import sees them: `gracekey` in ASCII.
+const URGENT: i64 = 0x6772_6163_656b_6579;
 
 impl Database {
     /// Begins to read one state of the database, whatever others do meanwhile.
@@ -60,25 +63,33 @@ impl Database {
 
     /// Begins to write. In SQLite that waits until all other writers have finished.
     pub(crate) async fn write(&self, wait: Wait) -> Result<Transaction, StoreError> {
-        match (self, wait) {
-            (_, Wait::Usual) => self.begin().await,
-            (Self::Sqlite { urgent, .. }, Wait::Long) => urgent.announced(self.begin_patiently()).await,
-            (Self::Postgres { .. }, Wait::Long) => {
-                let mut transaction = self.begin_patiently().await?;
-                transaction.execute(Statement::new("SET LOCAL lock_timeout = '25s'")).await?;
-                Ok(transaction)
-            }
+        if wait == Wait::Usual {
+            return self.begin().await;
         }
+        let begun = self.begin_patiently();
+        let (mut transaction, left) = match self {
+            Self::Sqlite { urgent, .. } if wait == Wait::Urgent => urgent.announced(begun).await?,
+            _ => begun.await?,
+        };
+        if transaction.engine() == Engine::Postgres {
+            let statement = Statement::new(match wait {
+                Wait::Urgent => "SELECT set_config('lock_timeout', $1, true), pg_advisory_xact_lock_shared($2)",
+                _ => "SELECT set_config('lock_timeout', $1, true), $2",
+            });
+            transaction.execute(statement.bind(format!("{}s", left.as_secs())).bind(URGENT)).await?;
+        }
+        Ok(transaction)
     }
 
-    async fn begin_patiently(&self) -> Result<Transaction, StoreError> {
-        for _ in 1..ATTEMPTS {
+    /// Also says for how long the transaction may wait for others, after what it has waited for a connection.
+    async fn begin_patiently(&self) -> Result<(Transaction, Duration), StoreError> {
+        for left in (2..=ATTEMPTS).rev() {
             match self.begin().await {
                 Err(StoreError::Unavailable(error)) if error.trouble == Trouble::Busy => {}
-                done => return done,
+                done => return done.map(|begun| (begun, PATIENCE * left)),
             }
         }
-        self.begin().await
+        self.begin().await.map(|begun| (begun, PATIENCE))
     }
 
     async fn begin(&self) -> Result<Transaction, StoreError> {
@@ -93,21 +104,42 @@ impl Database {
 
 /// Begins on a connection of the pool. While the server has none left for a new one, whoever wants one takes one of ours as
 /// soon as it is idle: the pool itself would go on asking the server.
+///
+/// Tasks of their own begin. Given up in the middle, over a slow network or by whoever asked, a beginning would cost a
+/// connection, or leave it in a transaction that nobody ends.
 async fn begun(pool: &PgPool, sql: &'static str) -> Result<Transaction, StoreError> {
     let wanted = async {
+        let mut new = begin(pool, async move |pool| pool.begin_with(sql).await.map(Some));
         loop {
-            let mut begin = pin!(pool.begin_with(sql));
-            loop {
-                match timeout(SOON, &mut begin).await {
-                    Ok(done) => return done,
-                    Err(_) if pool.num_idle() > 0 => break,
-                    Err(_) => {}
+            if let Ok(begun) = timeout(SOON, &mut new).await {
+                return begun;
+            }
+            if pool.num_idle() > 0 {
+                match begin(pool, async move |pool| pool.try_begin_with(sql).await).await {
+                    // Somebody else was faster, or it was broken.
+                    Ok(Ok(None)) | Ok(Err(_)) => {}
+                    begun => return begun,
                 }
             }
         }
     };
-    let done = timeout(PATIENCE, wanted).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-    done.map(Transaction::Postgres).map_err(|error| in_pool(pool, error))
+    match timeout(PATIENCE, wanted).await {
+        Ok(Ok(Ok(Some(begun)))) => Ok(Transaction::Postgres(begun)),
+        Ok(Ok(Err(error))) => Err(in_pool(pool, error)),
+        Ok(Ok(Ok(None))) | Err(_) => Err(in_pool(pool, sqlx::Error::PoolTimedOut)),
+        Ok(Err(_)) => Err(failed("a beginning was interrupted")),
+    }
+}
+
+type Begun = Result<Option<sqlx::Transaction<'static, Postgres>>, sqlx::Error>;
+
+/// Begins in a task, which a server that never answers does not keep for good.
+fn begin<F>(pool: &PgPool, begin: impl FnOnce(PgPool) -> F) -> JoinHandle<Begun>
+where
+    F: Future<Output = Begun> + Send + 'static,
+{
+    let begun = begin(pool.clone());
+    tokio::spawn(async move { timeout(2 * PATIENCE, begun).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) })
 }
 
 /// Whoever waits for a connection while all that this process may have are in use waits for others of the same process.

@@ -11,16 +11,18 @@ pub use table::Table;
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gracekey_core::{ApiKeys, Document, LifecycleError, Peppers, Timestamp};
 
 use crate::actor::Actor;
 use crate::change::{Change, Done, seen};
 use crate::connect::{Engine, Store};
-use crate::database::Wait;
-use crate::error::{StoreError, Trouble, failed};
-use plan::Known;
+use crate::database::{PATIENCE, Statement, Transaction, Wait};
+use crate::error::{StoreError, Trouble, busy, failed};
+use plan::{Known, Plan};
 use source::Row;
+use write::{Noted, Since};
 
 /// Keys from elsewhere, digested already: of the keys themselves nothing is kept.
 pub struct Import {
@@ -109,9 +111,11 @@ impl Store {
     /// our form: it could be guessed. A key that the same client has already is passed over, so an import can be repeated.
     ///
     /// It keeps nobody waiting for longer than it must: all is read, digested and checked before. On PostgreSQL the rows are
-    /// written before the lock is taken, and only the lines of the audit log under it. A SQLite file is locked while they
-    /// are written, but an import gives way when a revocation or another change of [`Store::revoke`]'s kind asks for the file,
-    /// and begins once more. Whoever only reads waits for nothing.
+    /// written before the lock is taken, and only the lines of the audit log under it; a SQLite file is locked while all are
+    /// written. When a revocation or another change of [`Store::revoke`]'s kind asks for the lock, an import gives it back:
+    /// on PostgreSQL it writes the lines once more, on SQLite everything. Whoever asks for a client or a credential that an
+    /// import brings at this moment is [`Trouble::Busy`](crate::Trouble::Busy) at once. Whoever only reads waits for nothing.
+    /// Imports into one store wait for each other.
     ///
     /// # Errors
     /// [`ImportError::Rows`] with a line for every row when any of them is refused; [`ImportError::Reserved`];
@@ -125,6 +129,9 @@ impl Store {
         mut progress: impl FnMut(Progress),
     ) -> Result<Done<ImportReport>, StoreError> {
         let import = Arc::new(import);
+        // Several would take all connections that others need for their changes.
+        let alone = tokio::time::timeout(PATIENCE * 5, self.imports.acquire()).await;
+        let _alone = alone.map_err(|_| busy("another import is under way"))?;
         for _ in 1..ATTEMPTS {
             match self.try_import(&import, by, now, &mut progress).await {
                 Err(StoreError::Unavailable(error)) if error.trouble == Trouble::Busy => self.make_way().await,
@@ -161,15 +168,41 @@ impl Store {
             Engine::Postgres => {
                 let mut transaction = self.database.write(Wait::Long).await?;
                 self.write_plan(&mut transaction, &plan, at, progress).await?;
-                let mut change = Change::begin(transaction, by, now).await?;
-                change.still(&since).await?;
-                change
+                return self.finish(transaction, plan, &since, by, now).await;
             }
         };
         change.note_plan(self, &plan).await?;
         change.commit(plan.report).await
     }
+
+    /// Takes PostgreSQL's lock for the lines of the audit log, and gives it back while a change that can't wait asks for it:
+    /// the rows stay written.
+    async fn finish(
+        &self,
+        mut transaction: Transaction,
+        plan: Plan,
+        since: &Since,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<Done<ImportReport>, StoreError> {
+        transaction.execute(Statement::new("SAVEPOINT written")).await?;
+        for _ in 0..TIMES {
+            let mut change = Change::begin(transaction, by, now).await?;
+            change.still(since).await?;
+            match change.note_plan(self, &plan).await? {
+                Noted::All => return change.commit(plan.report).await,
+                Noted::GaveWay => transaction = change.transaction,
+            }
+            transaction.execute(Statement::new("ROLLBACK TO SAVEPOINT written")).await?;
+            tokio::time::sleep(AWAY).await;
+        }
+        Err(busy("other changes came in between time and again, which could not wait"))
+    }
 }
+
+/// How often an import on PostgreSQL gives the lock back, and for how long each time.
+const TIMES: usize = 20;
+const AWAY: Duration = Duration::from_millis(200);
 
 /// How often an import begins anew when others come in between.
 const ATTEMPTS: usize = 5;

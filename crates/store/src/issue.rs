@@ -37,6 +37,7 @@ impl Store {
             return change.commit(same.ok_or(LifecycleError::Taken { key_id })?).await;
         }
         let issued = Credential::new(client_id, credential, &known).issue(*key, *expires_at, change.seen())?;
+        change.hurry().await?;
         change.insert_credential(client_id, credential, now).await?;
         change.transaction.execute(rows::insert_generation(&issued, now, None)).await?;
         let detail = json!({"generation": issued.generation, "expires_at": expires_at.map(|at| at.to_string())});

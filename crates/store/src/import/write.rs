@@ -19,6 +19,14 @@ pub(super) struct Since {
     seq: i64,
 }
 
+/// What became of an import's lines of the audit log.
+pub(super) enum Noted {
+    /// All are written.
+    All,
+    /// On PostgreSQL somebody asks for the lock who can't wait.
+    GaveWay,
+}
+
 impl Store {
     /// What is there, without keeping anybody from changing it.
     pub(super) async fn known(&self) -> Result<(Known, Since), StoreError> {
@@ -63,20 +71,23 @@ impl Store {
     ) -> Result<(), StoreError> {
         let batch = batch(transaction.engine());
         for clients in plan.clients.chunks(batch) {
+            self.look_around()?;
             let into = "gracekey_clients (client_id, name, scopes, disabled, created_at)";
-            transaction.insert(into, clients.iter().map(|client| client_values(client, now))).await?;
+            transaction.insert(into, "", clients.iter().map(|client| client_values(client, now))).await?;
         }
         let (mut done, total) = (0, plan.generations.len());
         for generations in plan.generations.chunks(batch) {
             self.look_around()?;
-            // A credential that was there has a generation already.
+            // A credential that was there has a generation already, or had one.
             let new: Vec<_> = generations.iter().filter(|generation| generation.generation == 1).collect();
             let into = "gracekey_credentials (client_id, credential, created_at)";
             let credential = |new: &&Generation| [(&new.client_id).into(), (&new.credential).into(), Value::from(now)];
-            transaction.insert(into, new.iter().map(credential)).await?;
+            transaction.insert(into, " ON CONFLICT DO NOTHING", new.iter().map(credential)).await?;
             let into = "gracekey_generations (key_id, client_id, credential, generation, pepper, digest, not_before, \
                         expires_at, superseded_at, retires_at, revoked_at, created_at)";
-            transaction.insert(into, generations.iter().map(|generation| generation_values(generation, now))).await?;
+            transaction
+                .insert(into, "", generations.iter().map(|generation| generation_values(generation, now)))
+                .await?;
             done += generations.len();
             progress(Progress { done, total });
         }
@@ -102,21 +113,28 @@ impl Change<'_> {
         }
     }
 
-    pub(super) async fn note_plan(&mut self, store: &Store, plan: &Plan) -> Result<(), StoreError> {
+    pub(super) async fn note_plan(&mut self, store: &Store, plan: &Plan) -> Result<Noted, StoreError> {
         let batch = batch(self.transaction.engine());
         for clients in plan.clients.chunks(batch) {
             let detail =
                 |client: &Client| json!({"scopes": rows::scopes_text(&client.scopes), "disabled": client.disabled});
+            store.look_around()?;
+            if self.transaction.is_asked_for().await? {
+                return Ok(Noted::GaveWay);
+            }
             let lines = clients.iter().map(|client| (About::client(&client.client_id), detail(client).to_string()));
             self.note_many("client.add", lines).await?;
         }
         for generations in plan.generations.chunks(batch) {
             store.look_around()?;
+            if self.transaction.is_asked_for().await? {
+                return Ok(Noted::GaveWay);
+            }
             let detail = |generation: &Generation| format!(r#"{{"generation":{}}}"#, generation.generation);
             let lines = generations.iter().map(|generation| (About::generation(generation), detail(generation)));
             self.note_many("key.import", lines).await?;
         }
-        Ok(())
+        Ok(Noted::All)
     }
 
     async fn note_many<'a>(
@@ -138,7 +156,7 @@ impl Change<'_> {
             ]
         };
         let into = "gracekey_audit (at, epoch, actor, action, client_id, credential, key_id, detail)";
-        self.transaction.insert(into, lines.map(line)).await
+        self.transaction.insert(into, "", lines.map(line)).await
     }
 }
 

@@ -9,6 +9,7 @@ on_both! {
     api_keys_are_imported
     a_csv_is_imported_with_scopes_and_credentials
     an_import_can_be_repeated
+    a_credential_without_keys_takes_one
     one_bad_row_stops_all
     a_key_that_is_there_already_keeps_its_client
     a_table_of_plain_keys_is_imported
@@ -76,6 +77,14 @@ async fn an_import_can_be_repeated(place: Place) {
     assert_eq!(again.lines[2].credential, Some(credential("default-3")));
     let done = store.import(csv(&longer), &by(), at(10), |_| {}).await.unwrap();
     assert_eq!((done.epoch, done.changed), (2, false));
+}
+
+/// As an operator leaves one who deletes its rows.
+async fn a_credential_without_keys_takes_one(place: Place) {
+    let store = place.store_with_client().await;
+    place.sql("INSERT INTO gracekey_credentials VALUES ('acme_corp', 'default', 0)").await.unwrap();
+    let report = import(&store, csv("key,client_id\nsome-foreign-key-1,acme_corp\n")).await.unwrap();
+    assert_eq!((report.imported(), report.lines[0].credential.clone()), (1, Some(credential("default"))));
 }
 
 async fn one_bad_row_stops_all(place: Place) {

@@ -16,6 +16,7 @@ mod connections;
 mod crash;
 mod errors;
 mod full_disk;
+mod given_up;
 mod hammer;
 mod import;
 mod keeping;

@@ -117,6 +117,52 @@ async fn an_import_makes_way_for_revocations(place: Place) {
     assert_eq!(place.count("SELECT COUNT(DISTINCT epoch) FROM gracekey_audit").await, 6);
 }
 
+/// The lines of its audit log are written under the lock, and the first of them takes until somebody revokes a key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_gives_the_lock_back_for_a_revocation() {
+    let place = Place::postgres();
+    let store = place.store_with_client().await;
+    let key = issue(&store, 1).await.key_id;
+    let script = "
+        CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')
+                AND NOT EXISTS (SELECT FROM gracekey_generations WHERE revoked_at IS NOT NULL)
+            LOOP
+                PERFORM pg_sleep(0.01);
+            END LOOP;
+            RETURN NEW;
+        END
+        $$;
+        CREATE TRIGGER wait BEFORE INSERT ON gracekey_audit FOR EACH ROW
+            WHEN (NEW.action = 'key.import' AND NEW.client_id = 'client-0') EXECUTE FUNCTION wait()";
+    place.sql(script).await.unwrap();
+    let import = Stuck::start(&store, "").await;
+    let other = place.store().await;
+    let running = tokio::spawn(import.go_on());
+    let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    while place.count(waits).await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let revoked = other.revoke(&Revoke::Key(key), &by(), at(3)).await.unwrap();
+    let imported = running.await.unwrap().unwrap();
+    assert_eq!((revoked.epoch, imported.epoch, imported.value.imported()), (3, 4, 1200));
+    assert_eq!(place.count("SELECT COUNT(*) FROM gracekey_audit WHERE action = 'key.import'").await, 1200);
+}
+
+/// Whoever wants what an import brings does not wait for it, and keeps nobody else waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_import_brings_is_busy_at_once() {
+    let place = Place::postgres();
+    let store = place.store_with_client().await;
+    let key = issue_to(&store, "ci", 1).await.value.key_id;
+    let import = Stuck::start(&store, "").await;
+    let other = place.store().await;
+    assert_busy(&other.add_client(&client("client-7"), &by(), at(3)).await.unwrap_err());
+    assert!(other.revoke(&Revoke::Key(key), &by(), at(4)).await.unwrap().changed);
+    assert_eq!(import.go_on().await.unwrap().value.imported(), 1200);
+}
+
 /// Its last row asks for a credential that somebody else asks for while it is written.
 async fn an_import_and_a_key_for_one_credential(place: Place) {
     let store = place.store_with_client().await;
