@@ -1,12 +1,15 @@
 //! Connections to PostgreSQL run out, are killed, or answer no more: an error of the world in time, and all is well again
 //! when they are back.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use gracekey_core::Revoke;
 use gracekey_store::{Kind, Outcome, Store, StoreError, Trouble};
 use sqlx::{Connection, Executor, PgConnection};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixStream};
 use tokio::task::JoinSet;
 
 use crate::support::folder::Folder;
@@ -133,4 +136,47 @@ async fn a_server_that_hangs_is_unreachable_until_it_goes_on() {
     }
     assert_eq!(store.epoch().await.unwrap(), store.snapshot().await.unwrap().epoch);
     assert!(change(&store, "initech").await.is_ok());
+}
+
+/// The port of a way to the server on which each answer takes a quarter of a second.
+async fn far(server: PathBuf) -> u16 {
+    async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            tokio::time::sleep(Duration::from_millis(125)).await;
+            if to.write_all(&buffer[..read]).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (from_client, to_client) = client.into_split();
+            let (from_server, to_server) = UnixStream::connect(&server).await.unwrap().into_split();
+            tokio::spawn(async move { tokio::join!(carry(from_client, to_server), carry(from_server, to_client)) });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_far_away_is_reached_and_keeps_its_connections() {
+    let server = Postgres::start();
+    add_client(&Store::connect(&server.address()).await.unwrap(), "acme_corp").await;
+    let port = far(server.socket()).await;
+    let address = format!("postgres://gracekey@127.0.0.1:{port}/postgres?sslmode=disable&application_name=far");
+    let store = Store::connect(&address).await.unwrap();
+    // Each has a connection of its own; later there is one more than are needed.
+    let (first, second) = tokio::join!(store.epoch(), store.epoch());
+    assert_eq!((first.unwrap(), second.unwrap()), (1, 1));
+    let place = Place::Postgres(server);
+    let pids = "SELECT SUM(pid) FROM pg_stat_activity WHERE application_name = 'far'";
+    let pids = format!("SELECT ({pids})::bigint");
+    let before = place.count(&pids).await;
+    assert_eq!(store.epoch().await.unwrap(), 1);
+    assert_eq!(store.epoch().await.unwrap(), 1);
+    assert_eq!(place.count(&pids).await, before);
 }
