@@ -28,6 +28,7 @@ impl Urgent {
     }
 
     /// Waits for `begun`, and announces that again and again.
+    /// The file is new, so that no link in its place makes one elsewhere.
     pub(super) async fn announced<T>(&self, begun: impl Future<Output = T>) -> T {
         let mut begun = pin!(begun);
         let mut is_announced = false;

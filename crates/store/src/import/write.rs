@@ -61,7 +61,7 @@ impl Store {
 
     /// Everything but the audit log, whose lines are in the order of the epochs.
     ///
-    /// PostgreSQL keeps nobody waiting for it: nobody else sees these rows before they are committed.
+    /// PostgreSQL keeps nobody waiting for it but who writes the same: nobody else sees these rows before they are committed.
     pub(super) async fn write_plan(
         &self,
         transaction: &mut Transaction,
