@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use gracekey_core::{
-    Client, Document, Generation, Held, Keyring, Pepper, Peppers, Policy, Reason, Request, Timestamp, Verdict, decide,
+    Client, Document, Generation, Held, Keyring, Opening, Pepper, Peppers, Policy, Reason, Request, Timestamp, Verdict,
+    decide,
 };
 
 const CURRENT: &[u8] = b"sk_live_3fK9aB2c_of-the-current-generation";
@@ -110,16 +111,45 @@ fn an_encoded_key_allocates() {
 }
 
 /// Each key with a client of its own, which is the most that a key can take.
+fn many(keys: usize, peppers: &Peppers) -> Document {
+    let mut document = Document::empty(now());
+    for at in 0..keys {
+        let name = format!("client-{at:07}");
+        document.clients.push(client(&name));
+        document.keys.push(generation(peppers, name.as_bytes(), &name, &format!("{at:08}")));
+    }
+    document
+}
+
+/// Wherever a document is cut, it takes the same room while it is opened: that for its keys is made once.
+#[test]
+fn a_document_in_pieces_takes_the_same_room_however_it_is_cut() {
+    const KEYS: usize = 20_000;
+    let peppers = pepper();
+    let text = many(KEYS, &peppers).seal(&peppers).to_json();
+    let keys_begin = text.find("\"keys\"").expect("keys");
+    // A piece of 64 KiB that ends with these many bytes of the keys.
+    let most = [200, 10_000, 25_000, 40_000, 65_000].map(|of_keys| {
+        let (first, rest) = text.as_bytes().split_at((keys_begin + of_keys) % (1 << 16));
+        let mut keyring = None;
+        let opened = measure(|| {
+            let mut opening = Opening::new(Arc::clone(&peppers), text.len());
+            [first].into_iter().chain(rest.chunks(1 << 16)).try_for_each(|piece| opening.push(piece)).expect("good");
+            keyring = Some(opening.finish().expect("a keyring"));
+        });
+        assert_eq!(keyring.map(|keyring| keyring.len()), Some(KEYS));
+        opened.bytes_max / KEYS as u64
+    });
+    println!("{most:?} bytes a key at most while opening");
+    let (least, most) = (most.iter().min().expect("five"), most.iter().max().expect("five"));
+    assert!(most * 100 <= least * 105, "{least} to {most} bytes a key");
+}
+
 #[test]
 fn a_keyring_takes_at_most_160_bytes_a_key() {
     const KEYS: usize = 200_000;
     let peppers = pepper();
-    let mut document = Document::empty(now());
-    for at in 0..KEYS {
-        let name = format!("client-{at:07}");
-        document.clients.push(client(&name));
-        document.keys.push(generation(&peppers, name.as_bytes(), &name, &format!("{at:08}")));
-    }
+    let document = many(KEYS, &peppers);
     let mut keyring = None;
     let built = measure(|| keyring = Some(Keyring::new(&document, peppers).expect("a keyring")));
     let keyring = keyring.expect("a keyring");

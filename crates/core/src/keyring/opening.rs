@@ -20,8 +20,19 @@ pub struct Opening {
     /// Bytes in all, as far as is known, and those that were read.
     total: usize,
     read: usize,
-    /// Bytes that were read when the keys began; `None` once room was made for all of them.
-    keys_at: Option<usize>,
+    room: Room,
+}
+
+/// Whether there is room for all keys that will come.
+enum Room {
+    /// None came yet.
+    Unknown,
+    /// Bytes and keys that were read when nothing but keys was to come.
+    Measured {
+        read: usize,
+        seen: usize,
+    },
+    Made,
 }
 
 impl Opening {
@@ -34,7 +45,7 @@ impl Opening {
     #[must_use]
     pub fn new(peppers: Arc<Peppers>, total: usize) -> Self {
         let (reader, building) = (Reader::new(&peppers), Building::new(Arc::clone(&peppers)));
-        Self { peppers, reader, building, pending: Vec::new(), total, read: 0, keys_at: Some(0) }
+        Self { peppers, reader, building, pending: Vec::new(), total, read: 0, room: Room::Unknown }
     }
 
     /// Reads the next piece.
@@ -69,21 +80,20 @@ impl Opening {
     }
 
     fn take(&mut self, text: &[u8]) -> Result<usize, DocumentError> {
-        let before = self.building.keys_seen;
         let read = self.reader.read(text, false, &mut self.building)?;
-        if before == 0 {
-            self.keys_at = self.keys_at.map(|_| self.read);
-        }
         self.read += read;
         let seen = self.building.keys_seen;
-        if let Some(begun) = self.keys_at
-            && seen >= Self::SAMPLE
-        {
-            // A vector that grows by doubling takes three times the room that it needs in the end.
-            let (left, each) = (self.total.saturating_sub(self.read), (self.read - begun) / seen);
-            let keys = left.checked_div(each).unwrap_or(0);
-            self.building.expect(keys + keys / 64);
-            self.keys_at = None;
+        match self.room {
+            // The piece may have begun with clients.
+            Room::Unknown if seen > 0 => self.room = Room::Measured { read: self.read, seen },
+            Room::Measured { read: begun, seen: first } if seen >= first + Self::SAMPLE => {
+                // A vector that grows by doubling takes three times the room that it needs in the end.
+                let (left, each) = (self.total.saturating_sub(self.read), (self.read - begun) / (seen - first));
+                let keys = left.checked_div(each).unwrap_or(0);
+                self.building.expect(keys + keys / 64);
+                self.room = Room::Made;
+            }
+            _ => {}
         }
         Ok(read)
     }
