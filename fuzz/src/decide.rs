@@ -76,7 +76,8 @@ fn granted(scene: &Scene<'_>, grant: &Grant<'_>) {
         let generation = RING.document.keys.iter().find(|own| own.key_id == entry.key_id()).expect("in the ring");
         let pepper = RING.keyring.peppers().by_id(generation.digest.pepper()).expect("a pepper of the ring");
         assert_eq!(pepper.digest(&key).to_bytes(), generation.digest.to_bytes(), "granted on another's digest");
-        for end in [generation.expires_at, generation.retires_at, generation.revoked_at].into_iter().flatten() {
+        assert!(generation.revoked_at.is_none(), "granted, and revoked");
+        for end in [generation.expires_at, generation.retires_at].into_iter().flatten() {
             assert!(now < end, "granted at {now}, over since {end}");
         }
         assert!(generation.not_before.is_none_or(|at| at <= now), "granted before its time");

@@ -21,7 +21,7 @@ const ROWS: [Row; 9] = [
     Row("revoked4", "acme", [None, Some(-100), Some(100), Some(100), Some(100)]),
     Row("to-come5", "acme", [Some(50), Some(60), Some(70), None, None]),
     Row("bare-006", "nobody", [None; 5]),
-    Row("halted-7", "halted", [None, None, None, None, Some(200)]),
+    Row("halted-7", "halted", [None, None, None, Some(200), None]),
     Row("older-08", "acme", [None, Some(-10), None, None, None]),
 ];
 

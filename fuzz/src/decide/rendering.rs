@@ -82,7 +82,7 @@ fn without_time(mut response: Response, told: Timestamp) -> Response {
 }
 
 pub(super) fn check_notice(grant: &Grant<'_>, generation: &Generation, notice: Seconds, now: Timestamp) {
-    let end = [generation.expires_at, generation.retires_at, generation.revoked_at].into_iter().flatten().min();
+    let end = [generation.expires_at, generation.retires_at].into_iter().flatten().min();
     let near = end.is_some_and(|end| end.unix_seconds() - now.unix_seconds() <= i64::from(notice.0));
     let status = if grant.is_superseded() { Some(KeyStatus::Superseded) } else { near.then_some(KeyStatus::Expiring) };
     let told = grant.notice();

@@ -71,7 +71,8 @@ fn judged(scene: &Scene<'_>, ring: &Ring, needed: &[Scope]) -> Result<usize, Rea
     Ok(at)
 }
 
-/// Half-open: at the second of an end it is over. The earliest end speaks, and of two at one second the weightier.
+/// Half-open: at the second of an end it is over, and what was revoked is over at any time. The earliest end speaks, and of
+/// two at one second the weightier.
 fn state(generation: &Generation, now: Timestamp) -> Result<(), Reason> {
     let ends = [
         (generation.revoked_at, Reason::Revoked),
@@ -79,7 +80,7 @@ fn state(generation: &Generation, now: Timestamp) -> Result<(), Reason> {
         (generation.retires_at, Reason::Superseded),
     ];
     let earliest = ends.iter().filter_map(|(at, _)| *at).min();
-    if let Some(earliest) = earliest.filter(|at| now >= *at) {
+    if let Some(earliest) = earliest.filter(|at| now >= *at || generation.revoked_at.is_some()) {
         return Err(ends.iter().find(|(at, _)| *at == Some(earliest)).expect("it is one of them").1);
     }
     if generation.not_before.is_some_and(|at| now < at) {
