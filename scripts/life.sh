@@ -11,4 +11,6 @@ scripts/wasm-build.sh
 GRACEKEY_CLIENTS=${GRACEKEY_CLIENTS:-1000} GRACEKEY_SECONDS=${GRACEKEY_SECONDS:-60} GRACEKEY_LAYERS=${GRACEKEY_LAYERS:-20} \
   GRACEKEY_ENVOYS=${GRACEKEY_ENVOYS:-3} GRACEKEY_REVOCATIONS=${GRACEKEY_REVOCATIONS:-100} \
   cargo test --locked -p gracekey-cli --test life -- --nocapture --test-threads 1
+# One named test builds no examples, and this is the server that is killed.
+cargo build --locked -p gracekey-server --example store_server
 GRACEKEY_KILLS=${GRACEKEY_KILLS:-200} cargo test --locked -p gracekey-server --test suite killed -- --nocapture --test-threads 1
